@@ -1,4 +1,4 @@
-"""What the frontends ask for and this product does not have: astrology, events, a blog, people to assign.
+"""What the frontends ask for and this product does not have: astrology, events, a blog.
 
 Their pages need an empty answer: a refusal hides the bookings beside it, or sends a visitor to the login. Nothing is
 read or stored. Whoever wants to buy or to change something there is told so.
@@ -91,7 +91,6 @@ urlpatterns = [
     path("astrology/admin/bookings/", NoRowsView.as_view(permission_classes=(BOOKINGS,))),
     path("astrology/admin/dashboard/", NoFiguresView.as_view(permission_classes=(BOOKINGS,))),
     path("admin/astrology/bookings/", NoRowsView.as_view(permission_classes=(BOOKINGS,))),
-    path("accounts/admin/employees/", NoRowsView.as_view(permission_classes=(BOOKINGS,))),
     path("misc/events/", NoEventsView.as_view()),
     path("misc/admin/events/", NoPagesView.as_view(permission_classes=(CATALOGUE,))),
     path("blog/posts/", NoPagesView.as_view(permission_classes=(CATALOGUE,))),

@@ -20,6 +20,7 @@ SAMPLES: dict[str, Any] = {
     "cart": 1,
     "payment": 1,
     "unpaid": 2,
+    "employee": 3,
     "date": "2026-12-24",
     "time": "10:00",
     "first_day": "2026-12-01",
@@ -307,6 +308,13 @@ EXAMPLES: dict[str, Example] = {
     "post /api/booking/admin/bookings/{id}/reschedule/": Example(
         "Move a booking (staff)",
         {"selected_date": "<other_date>", "selected_time": "<time>", "reason": "The priest is ill"},
+    ),
+    "patch /api/booking/admin/bookings/{id}/assign/": Example(
+        "Give a booking to a priest (staff)",
+        {"assigned_to": "<employee>", "assignment_notes": "Bring the flowers"},
+    ),
+    "post /api/booking/admin/bookings/{id}/assign/": Example(
+        "Give a booking to a priest, as the page of employees does (staff)", {"assigned_to_id": "<employee>"}
     ),
     # Not sold here
     "post /api/astrology/bookings/book-with-payment/": Example("Not offered here", status=404),

@@ -10,7 +10,13 @@ from payment.views.calendars import (
     PriestFeedFileView,
 )
 from payment.views.carts import CartPaymentViewSet, SlotPaymentViewSet
-from payment.views.desk_bookings import DeskBookingViewSet, DeskDashboardView, DeskReportsView
+from payment.views.desk_bookings import (
+    AssignableView,
+    DeskBookingViewSet,
+    DeskDashboardView,
+    DeskReportsView,
+    EmployeesView,
+)
 from payment.views.frontend_2026 import Frontend2026ViewSet
 from payment.views.offers import OfferPageView, OfferViewSet
 from payment.views.pages import DonationReceiptView, PayLinkView, ReturnView, StatusPageView
@@ -44,6 +50,8 @@ router.register("api/puja/slots", SlotPaymentViewSet, basename="slot")
 urlpatterns = [
     *router.urls,
     path("api/promo/admin/promos/send-email/", SendPromosView.as_view()),
+    path("api/booking/admin/bookings/employees/", EmployeesView.as_view()),
+    path("api/accounts/admin/employees/", AssignableView.as_view()),
     path("api/booking/admin/dashboard/", DeskDashboardView.as_view()),
     path("api/booking/admin/reports/", DeskReportsView.as_view()),
     path("api/payments/return/<str:token>/", ReturnView.as_view(), name="payment-return"),

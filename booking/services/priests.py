@@ -123,6 +123,19 @@ def move_priests(booking: Booking, starts_at: datetime) -> None:
         )
 
 
+def assignable() -> "QuerySet[User]":
+    """Accounts of the priests who work here. A priest without an account is assigned on the desk only."""
+    priests = User.objects.filter(priest__is_active=True, account_status=User.AccountStatus.ACTIVE)
+    return priests.select_related("priest").order_by("first_name", "pk")
+
+
+def employees() -> "QuerySet[User]":
+    """Active accounts of these, and of employees who are no priests or do not work as one."""
+    is_listed = Q(role=User.Role.EMPLOYEE) | Q(priest__is_active=True)
+    people = User.objects.filter(is_listed, account_status=User.AccountStatus.ACTIVE)
+    return people.select_related("priest").order_by("first_name", "pk")
+
+
 def active(booking: Booking) -> "QuerySet[Assignment]":
     return Assignment.objects.filter(booking=booking, freed_at=None)
 

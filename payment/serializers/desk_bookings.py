@@ -3,13 +3,15 @@
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from accounts.models import User
 from accounts.serializers import PersonSerializer, PhoneField
 from booking.calendar_files import place_of
-from booking.models import Booking
+from booking.filters import LARGEST_ID
+from booking.models import Assignment, Booking
 from booking.serializers import HourField, RupeesField
 from booking.services.carts import FURTHEST
 from core import serializers
@@ -20,6 +22,11 @@ from payment.serializers.payments import wire_status
 from payment.services.booking_status import REJECTED
 
 DESK_STATUSES = (*BOOKING_STATUSES, REJECTED)
+PRIESTS = Prefetch(
+    "assignments",
+    Assignment.objects.filter(freed_at=None).select_related("priest").order_by("pk"),
+    to_attr="performed_by",
+)
 
 
 def desk_status(booking: Booking) -> str:
@@ -32,11 +39,25 @@ def desk_status(booking: Booking) -> str:
 
 
 def desk_rows(bookings: QuerySet[Booking]) -> QuerySet[Booking]:
-    """Loads all that a row reads, by two queries."""
-    return bookings_for_wire(bookings)
+    """Loads all that a row reads, by three queries."""
+    return bookings_for_wire(bookings).prefetch_related(PRIESTS)
 
 
-class DeskBookingSerializer(serializers.ModelSerializer[Booking]):
+class PerformedSerializer(serializers.Serializer[Booking]):
+    """Of bookings with PRIESTS. The id is that of an account: some priests have none."""
+
+    assigned_to = serializers.SerializerMethodField()
+    assigned_to_name = serializers.SerializerMethodField(help_text="all of its priests; null: nobody yet")
+
+    def get_assigned_to(self, booking: Any) -> int | None:
+        accounts = (each.priest.user_id for each in booking.performed_by if each.priest.user_id)
+        return next(accounts, None)
+
+    def get_assigned_to_name(self, booking: Any) -> str | None:
+        return ", ".join(each.priest.name for each in booking.performed_by) or None
+
+
+class DeskBookingSerializer(PerformedSerializer, serializers.ModelSerializer[Booking]):
     """Of `desk_rows`. Names are repeated: each page looks for another one first."""
 
     user = PersonSerializer(read_only=True)
@@ -67,6 +88,7 @@ class DeskBookingSerializer(serializers.ModelSerializer[Booking]):
             *("id", "book_id", "user", "user_name", "user_email", "user_phone"),
             *("service_title", "package_name", "total_amount", "address_full"),
             *("selected_date", "selected_time", "starts_at", "status", "cancellation_reason"),
+            *("assigned_to", "assigned_to_name"),
             *("payment_status", "payment_method", "transaction_id"),
             *("description", "special_request", "devotee_name", "gotra", "city", "state", "pincode"),
             *("created_at", "updated_at"),
@@ -124,6 +146,46 @@ class RescheduleRequest(serializers.Serializer[Any]):
         return day
 
 
+class AssignRequest(serializers.Serializer[Any]):
+    """`assigned_to` or `assigned_to_id`: each page sends another one."""
+
+    assigned_to = serializers.IntegerField(
+        required=False, min_value=0, max_value=LARGEST_ID, help_text="an account; 0: nobody"
+    )
+    assigned_to_id = serializers.IntegerField(required=False, min_value=0, max_value=LARGEST_ID)
+    assignment_notes = serializers.CharField(
+        max_length=1_000, required=False, allow_blank=True, validators=[plain_text]
+    )
+
+    def validate(self, fields: dict[str, Any]) -> dict[str, Any]:
+        accounts = {fields[name] for name in ("assigned_to", "assigned_to_id") if name in fields}
+        if len(accounts) != 1:
+            raise serializers.ValidationError(
+                {"assigned_to": [_("Choose somebody from the list of employees.")]}
+            )
+        return {"account": accounts.pop(), "note": fields.get("assignment_notes", "").strip()}
+
+
+class EmployeeSerializer(serializers.ModelSerializer[User]):
+    """An account to which a booking can be given. Its page leaves out who has the role USER."""
+
+    username = serializers.SerializerMethodField()
+    phone = PhoneField(read_only=True)
+    role = serializers.SerializerMethodField()
+    is_active = serializers.BooleanField(read_only=True)
+
+    class Meta:
+        model = User
+        fields = ("id", "email", "username", "phone", "first_name", "last_name", "role", "is_active")
+
+    def get_username(self, person: User) -> str:
+        priest = getattr(person, "priest", None)
+        return priest.name if priest else person.username
+
+    def get_role(self, person: User) -> str:
+        return User.Role.EMPLOYEE if person.role == User.Role.USER else person.role
+
+
 class DeskChangeSerializer(serializers.Serializer[Any]):
     """`message` says what was done, or what waits for a second person."""
 
@@ -142,16 +204,16 @@ class OverviewSerializer(serializers.Serializer[Any]):
     rejected_bookings = serializers.IntegerField()
     failed_bookings = serializers.IntegerField(help_text="always 0: what is not paid becomes no booking")
     assigned_bookings = serializers.IntegerField()
-    unassigned_bookings = serializers.IntegerField()
+    unassigned_bookings = serializers.IntegerField(help_text="not cancelled, and without a priest")
     today_bookings = serializers.IntegerField()
     overdue_bookings = serializers.IntegerField(help_text="begun, and not completed yet")
-    active_employees = serializers.IntegerField()
+    active_employees = serializers.IntegerField(help_text="priests with an account")
     active_services = serializers.IntegerField()
     total_revenue = RupeesField(help_text="came for these bookings, less what went back, by the ledger")
     average_booking_value = RupeesField()
 
 
-class RecentBookingSerializer(serializers.Serializer[Booking]):
+class RecentBookingSerializer(PerformedSerializer):
     id = serializers.IntegerField()
     book_id = serializers.CharField()
     user_name = serializers.CharField(source="user.username")

@@ -4,11 +4,12 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-from django.db.models import Count, Q, QuerySet, Sum
+from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import TruncDate
 from django.utils import timezone
 
-from booking.models import Booking, PujaService
+from booking.models import Assignment, Booking, PujaService
+from booking.services.priests import assignable
 from payment.models import LedgerEntry
 
 Status = Booking.Status
@@ -16,6 +17,8 @@ PENDING = Q(status=Status.CONFIRMED, choose_until__isnull=False)
 CONFIRMED = Q(status=Status.CONFIRMED, choose_until=None)
 REJECTED = Q(status=Status.CANCELLED, rejected=True)
 CANCELLED = Q(status=Status.CANCELLED, rejected=False)
+ASSIGNED = Exists(Assignment.objects.filter(booking=OuterRef("pk"), freed_at=None))
+UNASSIGNED = ~ASSIGNED & ~Q(status=Status.CANCELLED)
 REPORT_DAYS = 30
 
 
@@ -61,13 +64,13 @@ def overview(bookings: QuerySet[Booking]) -> dict[str, int]:
         rejected_bookings=Count("pk", filter=REJECTED),
         today_bookings=Count("pk", filter=is_today),
         overdue_bookings=Count("pk", filter=Q(status=Status.CONFIRMED, starts_at__lt=now)),
+        assigned_bookings=Count("pk", filter=ASSIGNED),
+        unassigned_bookings=Count("pk", filter=UNASSIGNED),
     )
     revenue, number = money_of(bookings), counts["total_bookings"]
     return counts | {
         "failed_bookings": 0,
-        "assigned_bookings": 0,
-        "unassigned_bookings": number,
-        "active_employees": 0,
+        "active_employees": assignable().count(),
         "active_services": PujaService.objects.filter(is_active=True).count(),
         "total_revenue": revenue,
         "average_booking_value": revenue // number if number else 0,
@@ -115,14 +118,33 @@ def performance_report(period: Period) -> dict[str, Any]:
 
 
 def assignment_report(period: Period) -> dict[str, Any]:
-    """How many bookings have a priest, and how much each of them has done."""
-    total = period.bookings.count()
-    return {
-        "total_bookings": total,
-        "assigned_bookings": 0,
-        "unassigned_bookings": total,
-        "assignment_rate": 0.0,
-        "employee_performance": [],
+    """How many bookings have a priest, and how many of theirs each has completed: the busiest first."""
+    counts = period.bookings.aggregate(
+        total_bookings=Count("pk"),
+        assigned_bookings=Count("pk", filter=ASSIGNED),
+        unassigned_bookings=Count("pk", filter=UNASSIGNED),
+    )
+    held = Assignment.objects.filter(freed_at=None, booking__in=period.bookings)
+    of_priest = held.order_by().values(
+        "priest", "priest__name", "priest__user", "priest__email", "priest__user__email"
+    )
+    performed = of_priest.annotate(
+        held=Count("pk"), completed=Count("pk", filter=Q(booking__status=Status.COMPLETED))
+    ).order_by("-held", "priest__name", "priest")
+    assigned = counts["assigned_bookings"]
+    return counts | {
+        "assignment_rate": percent(assigned, assigned + counts["unassigned_bookings"]),
+        "employee_performance": [
+            {
+                "employee_id": each["priest__user"],
+                "name": each["priest__name"],
+                "email": each["priest__user__email"] or each["priest__email"],
+                "total_assigned": each["held"],
+                "completed": each["completed"],
+                "completion_rate": percent(each["completed"], each["held"]),
+            }
+            for each in performed
+        ],
     }
 
 

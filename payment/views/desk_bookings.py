@@ -1,4 +1,4 @@
-"""Bookings on the admin pages of today's frontend: listed, given a status, moved, counted."""
+"""Bookings on the admin pages of today's frontend: listed, given a status or a priest, moved, counted."""
 
 from datetime import datetime, timedelta
 from typing import Any, cast
@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from django_filters import rest_framework as filters
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
+from rest_framework.generics import ListAPIView
 from rest_framework.mixins import ListModelMixin
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -20,6 +21,7 @@ from accounts.models import User
 from accounts.permissions import HasRight
 from booking.models import Booking
 from booking.services.booking_search import find_bookings
+from booking.services.priests import assignable, employees
 from core import serializers
 from core.errors import InvalidField
 from core.language import Text, in_both_languages
@@ -27,10 +29,13 @@ from core.money import rupees
 from core.pagination import BoundedArray
 from payment.models import Refund
 from payment.serializers.desk_bookings import (
+    PRIESTS,
+    AssignRequest,
     DashboardQuestion,
     DashboardSerializer,
     DeskBookingSerializer,
     DeskChangeSerializer,
+    EmployeeSerializer,
     ReportQuestion,
     RescheduleRequest,
     StatusRequest,
@@ -52,8 +57,10 @@ from payment.services.desk_figures import (
     performance_report,
     revenue_report,
 )
+from payment.services.priests import assign_account
 
 VIEW, CHANGE = HasRight("booking.view_booking"), HasRight("booking.change_booking")
+SEE_PRIESTS, ASSIGN = HasRight("booking.view_priest"), HasRight("booking.add_assignment")
 RECENT = 10
 LONGEST_REPORT = timedelta(days=731)
 OF_STATUS = {
@@ -149,6 +156,26 @@ class DeskBookingViewSet(ListModelMixin, GenericViewSet[Booking]):
         move_by_staff(booking, to, form.validated_data["reason"], cast(User, request.user))
         return self._answer(request, pk, _("The booking has been moved, and its customer is told."))
 
+    @extend_schema(
+        methods=["PATCH"],
+        operation_id="desk_booking_assign",
+        request=AssignRequest,
+        responses=DeskChangeSerializer,
+    )
+    @extend_schema(
+        methods=["POST"],
+        operation_id="desk_booking_assign_employee",
+        request=AssignRequest,
+        responses=DeskChangeSerializer,
+    )
+    @action(detail=True, methods=["patch", "post"], permission_classes=(ASSIGN,))
+    def assign(self, request: Request, pk: str) -> Response:
+        """To a priest of the list of employees; 0 takes it away. Priest and customer are told."""
+        booking, form = self.get_object(), AssignRequest(data=request.data, context={"request": request})
+        form.is_valid(raise_exception=True)
+        assign_account(booking, by=cast(User, request.user), **form.validated_data)
+        return self._answer(request, pk, _("The booking has been changed."))
+
     def _answer(self, request: Request, pk: str, sentence: Text) -> Response:
         booking = DeskBookingSerializer(self.get_object()).data
         return Response({"success": True, **in_both_languages(request, sentence), "booking": booking})
@@ -168,6 +195,21 @@ def _sentence(status: str, refund: Refund | None) -> Text:
     return format_lazy(_("The booking is cancelled, and ₹{amount} go back to its customer."), amount=amount)
 
 
+class EmployeesView(ListAPIView[User]):
+    """Of the page of employees: also those who are no priests yet."""
+
+    queryset = employees()
+    serializer_class = EmployeeSerializer
+    permission_classes: Any = (SEE_PRIESTS,)
+    pagination_class = DeskArray
+
+
+class AssignableView(EmployeesView):
+    """Of the window that gives a booking to somebody: priests with an account."""
+
+    queryset = assignable()
+
+
 class DeskDashboardView(APIView):
     permission_classes = (VIEW,)  # type: ignore[assignment]
 
@@ -181,7 +223,9 @@ class DeskDashboardView(APIView):
         days, bookings = question.validated_data.get("days"), Booking.objects.all()
         if days:
             bookings = last_days(days).bookings
-        recent = bookings.order_by("-pk").select_related("user", "checkout")[:RECENT]
+        recent = (
+            bookings.order_by("-pk").select_related("user", "checkout").prefetch_related(PRIESTS)[:RECENT]
+        )
         shown = DashboardSerializer({"overview": overview(bookings), "recent_bookings": recent}).data
         return Response({"success": True, "data": shown, **shown})
 

@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from accounts import codes
 from accounts.models import CodeRequest, OneTimeCode, User
 from accounts.sessions import open_session
-from booking.models import Booking, Cart, PromoCode, PujaCategory, Slot, WaitingEntry
+from booking.models import Booking, Cart, Priest, PromoCode, PujaCategory, Slot, WaitingEntry
 from okpuja.api_examples import EXAMPLES, SAMPLES, Example, fill
 from okpuja.openapi import METHODS
 from payment.models import Offer, Refund, ServerEvent
@@ -90,6 +90,7 @@ class World:
         )
         self.cart, self.refund = cart.pk, None
         create_endpoint("http://127.0.0.1:9/")
+        self.priest = Priest.objects.create(user=builders.make_user("priest@example.com"), name="Pandit Ravi")
 
     def _client(self, user):
         client = APIClient()
@@ -204,6 +205,7 @@ class World:
             "other_slot": self.other_slot.pk,
             "cart": self.cart,
             "unpaid": self.open["payment_id"],
+            "employee": self.priest.user_id,
             "date": f"{start:%Y-%m-%d}",
             "time": f"{start:%H:%M}",
             "first_day": f"{today}",

@@ -212,7 +212,8 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "api/astrology/admin/bookings/ get": right("booking.view_booking"),
     "api/astrology/admin/dashboard/ get": right("booking.view_booking"),
     "api/admin/astrology/bookings/ get": right("booking.view_booking"),
-    "api/accounts/admin/employees/ get": right("booking.view_booking"),
+    "api/accounts/admin/employees/ get": right("booking.view_priest"),
+    "api/booking/admin/bookings/employees/ get": right("booking.view_priest"),
     "api/misc/events/ get": PUBLIC,
     "api/misc/admin/events/ get": right("booking.view_pujaservice"),
     "api/blog/posts/ get": right("booking.view_pujaservice"),
@@ -260,6 +261,10 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     },
     "api/booking/admin/bookings/{pk}/status/ patch": right("booking.change_booking"),
     "api/booking/admin/bookings/{pk}/reschedule/ post": right("booking.change_booking"),
+    **{
+        f"api/booking/admin/bookings/{{pk}}/assign/ {method}": right("booking.add_assignment")
+        for method in ("patch", "post")
+    },
     "api/booking/bookings/ get": LOGIN,
     "api/booking/bookings/latest/ get": LOGIN,
     "api/booking/bookings/{pk}/ get": OWNER,

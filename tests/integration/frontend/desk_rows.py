@@ -80,6 +80,21 @@ def desk_reschedule(story: Story) -> None:
     assert "Free on" in first_message(night)
 
 
+@row(
+    "/admin/bookings, /admin/employees",
+    "PATCH, POST booking/admin/bookings/{id}/assign/, GET accounts/admin/employees/",
+    "any 2xx, 0 takes it away; a bare array; `detail`",
+    TODAY,
+)
+def desk_assign(story: Story) -> None:
+    fitting(story.desk.get("/accounts/admin/employees/"), [shapes.EMPLOYEE])
+    path = f"{BOOKINGS}{story.kept['at the desk']['id']}/assign/"
+    freed = story.desk.call("PATCH", path, {"assigned_to": 0, "assignment_notes": "asked by phone"}).json()
+    assert freed["booking"]["assigned_to"] is None
+    stranger = story.desk.call("POST", path, {"assigned_to_id": 2**40}, status=400)
+    assert "employees" in first_message(stranger)
+
+
 @row("/admin/bookings", "PATCH booking/admin/bookings/{id}/status/", "any 2xx; `detail`", TODAY)
 def desk_status(story: Story) -> None:
     path = f"{BOOKINGS}{story.kept['at the desk']['id']}/status/"
@@ -211,14 +226,16 @@ def desk_suspend(story: Story) -> None:
 
 @row(
     "/admin/employees",
-    "POST auth/register/ with the token of staff, DELETE auth/users/{id}/",
-    "any 2xx",
+    "POST auth/register/ with the token of staff, GET booking/admin/bookings/employees/, DELETE auth/users/{id}/",
+    "any 2xx; `id, email, username`",
     TODAY,
 )
 def desk_employee(story: Story) -> None:
     body = {"username": "Ramesh", "email": "ramesh@example.com", "phone": "9876500077"}
     body |= {"password": story.password, "role": "EMPLOYEE", "employee_code": "E7"}
     made = story.desk.call("POST", "/auth/register/", body, status=201).json()
+    listed = fitting(story.desk.get(f"{BOOKINGS}employees/"), [shapes.EMPLOYEE])
+    assert made["id"] in [one["id"] for one in listed]
     story.desk.call("DELETE", f"/auth/users/{made['id']}/", status=204)
 
 

@@ -261,6 +261,8 @@ DESK_BOOKING = {
     "address_full": TEXT,
     "selected_date": DATE,
     "selected_time": TIME,
+    "assigned_to": (int, nothing),
+    "assigned_to_name": (TEXT, nothing),
     "status": DESK_STATUS,
     "payment_status": str,
     "special_request": str,
@@ -288,6 +290,7 @@ DASHBOARD = {
             "selected_date": DATE,
             "total_amount": RUPEES,
             "status": DESK_STATUS,
+            "assigned_to_name": (TEXT, nothing),
             "is_overdue": bool,
             "booking_age": TEXT,
         }
@@ -322,7 +325,7 @@ REPORTS = {
         "assignment_rate": NUMBER,
         "employee_performance": [
             {
-                "employee_id": int,
+                "employee_id": (int, nothing),  # of a priest without an account
                 "name": TEXT,
                 "email": str,
                 "total_assigned": int,
@@ -348,6 +351,15 @@ DESK_PROMO = {
     "is_active": bool,
     "created_at": moment,
     "updated_at": moment,
+}
+EMPLOYEE = {
+    "id": int,
+    "username": TEXT,
+    "email": TEXT,
+    "role": one_of("EMPLOYEE", "ADMIN"),
+    "is_active": bool,
+    "first_name": str,
+    "last_name": str,
 }
 PERSON_AT_DESK = {
     "id": int,

@@ -17,7 +17,6 @@ ROWS = [
     ("astrology/admin/bookings/", STAFF, []),
     ("admin/astrology/bookings/", STAFF, []),
     ("astrology/admin/dashboard/", STAFF, {}),
-    ("accounts/admin/employees/", STAFF, []),
     ("misc/admin/events/?page=1&page_size=12", STAFF, PAGE),
     ("blog/posts/?page=1", STAFF, PAGE),
     ("blog/posts/how-to-light-a-lamp/comments/", STAFF, []),

@@ -73,6 +73,7 @@ NOT_RETURNED = {"api/auth/profile/picture/ patch", "api/auth/pancard/ patch"}
 # Rows that are read in their list only; a status is no row.
 NOT_RETURNED |= {
     *("api/auth/users/{pk}/ patch", "api/booking/admin/bookings/{pk}/status/ patch"),
+    "api/booking/admin/bookings/{pk}/assign/ patch",
     *("api/promo/admin/promos/{pk}/ patch", "api/puja/categories/{pk}/ patch"),
 }
 # A cart is shown with its puja, and chosen by ids: CartChoiceSerializer has other fields.

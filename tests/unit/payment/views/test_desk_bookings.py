@@ -5,9 +5,10 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from booking.models import Booking, EarlierStart
+from accounts.models import User
+from booking.models import Assignment, Booking, EarlierStart, Priest, PriestLeave
 from notifications.models import Notification
-from payment.models import LedgerEntry, Refund, StateChange
+from payment.models import CaseNote, LedgerEntry, Refund, StateChange
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import approve_refund, withdraw_refund
 from tests.harness import builders
@@ -113,7 +114,7 @@ def test_the_list_ends_and_costs_the_same_for_many(
     for _ in range(2):
         buy(alice, package)
     desk.get(BOOKINGS)
-    with django_assert_num_queries(4) as few:  # the session, its rate, the rows, their payments
+    with django_assert_num_queries(5) as few:  # the session, its rate, the rows, their payments and priests
         desk.get(BOOKINGS)
     for _ in range(3):
         newest = buy(alice, package)
@@ -277,6 +278,177 @@ def test_a_day_that_nobody_can_book_is_refused(desk, booking, day):
     assert (answer.status_code, [*answer.json()["fields"]]) == (400, ["selected_date"])
 
 
+# --- Priests -----------------------------------------------------------------------------------
+
+
+def employ(name="Pandit Ravi", **fields):
+    """A priest with an account, and its id."""
+    account = builders.make_user(f"{name.split()[-1].lower()}@example.com", role=User.Role.EMPLOYEE)
+    return Priest.objects.create(user=account, name=name, **fields), account.pk
+
+
+def assign(desk, booking, account, **more):
+    return desk.patch(f"{BOOKINGS}{booking.pk}/assign/", {"assigned_to": account, **more}, format="json")
+
+
+def held(booking):
+    rows = Assignment.objects.filter(booking=booking, freed_at=None).order_by("pk")
+    return [each.priest.name for each in rows]
+
+
+def test_a_booking_is_given_to_an_employee_by_either_page_and_shown_so(desk, booking, staff):
+    _priest, account = employ()
+    assert desk.get(BOOKINGS).json()[0]["assigned_to"] is None
+    first = assign(desk, booking, account, assignment_notes="Bring the flowers")
+    again = desk.post(f"{BOOKINGS}{booking.pk}/assign/", {"assigned_to_id": account})
+
+    assert (first.status_code, again.status_code) == (200, 200), first.json()
+    (row,) = desk.get(BOOKINGS).json()
+    assert (row["assigned_to"], row["assigned_to_name"]) == (account, "Pandit Ravi")
+    assert first.json()["booking"]["assigned_to"] == account
+    assert Notification.objects.filter(kind="priest_known").count() == 1
+    assert f"by user {staff.pk}" in StateChange.objects.get(rule="priest_assigned").detail
+    note = CaseNote.objects.get()
+    assert (note.author, note.text, note.payment.checkout_id) == (
+        staff,
+        "Bring the flowers",
+        booking.checkout_id,
+    )
+    recent = desk.get(f"{DESK}dashboard/").json()["recent_bookings"]
+    assert [each["assigned_to_name"] for each in recent] == ["Pandit Ravi"]
+
+
+def test_zero_takes_it_from_every_priest_and_twice_is_once(desk, booking):
+    _priest, account = employ()
+    assign(desk, booking, account)
+
+    assert [assign(desk, booking, 0).status_code for _ in range(2)] == [200, 200]
+    assert held(booking) == []
+    assert StateChange.objects.filter(rule="priest_unassigned").count() == 1
+    (row,) = desk.get(BOOKINGS).json()
+    assert (row["assigned_to"], row["assigned_to_name"]) == (None, None)
+
+
+@pytest.mark.parametrize(("places", "left"), [(1, ["Pandit Mohan"]), (2, ["Pandit Gopal", "Pandit Mohan"])])
+def test_a_booking_without_a_free_place_changes_hands(desk, booking, places, left):
+    type(booking.checkout).objects.filter(pk=booking.checkout_id).update(priest_count=places)
+    for name in ("Pandit Ravi", "Pandit Gopal", "Pandit Mohan"):
+        assert assign(desk, booking, employ(name)[1]).status_code == 200
+
+    assert held(booking) == left
+
+
+def test_a_priest_who_is_taken_or_away_leaves_the_booking_as_it_was(desk, booking, alice, package):
+    other = buy(alice, package, starts_at=booking.starts_at)
+    _first, first = employ()
+    _taken, busy = employ("Pandit Gopal")
+    leave, away = employ("Pandit Mohan")
+    ends = booking.starts_at + timedelta(days=1)
+    PriestLeave.objects.create(priest=leave, begins=booking.starts_at, ends=ends)
+    assign(desk, booking, first)
+    assign(desk, other, busy)
+
+    for account, code in ((busy, "priest_busy"), (away, "priest_away")):
+        answer = assign(desk, booking, account, assignment_notes="now them")
+        assert (answer.status_code, answer.json()["code"]) == (409, code)
+        assert "priest" in answer.json()["detail"]
+    assert held(booking) == ["Pandit Ravi"]
+    assert not StateChange.objects.filter(rule="priest_unassigned").exists()
+    assert not CaseNote.objects.exists()
+
+
+def test_a_cancelled_booking_gets_no_priest(desk, booking):
+    change(desk, booking, "REJECTED", rejection_reason="closed")
+    answer = assign(desk, booking, employ()[1])
+
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_assignable")
+
+
+def test_who_cannot_be_assigned_is_refused_with_a_sentence(desk, booking, alice):
+    clerk = builders.make_user("mohan@example.com", role=User.Role.EMPLOYEE)
+    _priest, closed = employ()
+    User.objects.filter(pk=closed).update(account_status="DEACTIVATED")
+
+    for account in (alice.pk, closed, 2**63 - 1, -1, 2**63, "x", None):
+        answer = assign(desk, booking, account)
+        assert (answer.status_code, [*answer.json()["fields"]]) == (400, ["assigned_to"]), account
+        assert answer.json()["detail"]
+    no_priest = assign(desk, booking, clerk.pk)
+    assert no_priest.status_code == 400
+    assert "mohan@example.com" in no_priest.json()["detail"]
+    unclear = desk.post(f"{BOOKINGS}{booking.pk}/assign/", {"assigned_to": 0, "assigned_to_id": clerk.pk})
+    assert [unclear.status_code, desk.post(f"{BOOKINGS}{booking.pk}/assign/", {}).status_code] == [400, 400]
+    assert held(booking) == []
+
+
+def test_employees_are_listed_by_their_accounts_at_constant_cost(desk, alice, django_assert_num_queries):
+    _priest, account = employ()
+    customer = Priest.objects.create(user=builders.make_user("gopal@example.com"), name="Pandit Gopal").user
+    clerk = builders.make_user("clerk@example.com", role=User.Role.EMPLOYEE)
+    employ("Pandit Old", is_active=False)
+    Priest.objects.create(name="Pandit Without")
+
+    window, page = "/api/accounts/admin/employees/", f"{BOOKINGS}employees/"
+    desk.get(window)
+    with django_assert_num_queries(3):  # the session, its rate, the rows
+        rows = desk.get(window).json()
+    assert {row["id"] for row in rows} == {account, customer.pk}
+    assert {(row["username"], row["role"], row["is_active"]) for row in rows} == {
+        ("Pandit Ravi", "EMPLOYEE", True),
+        ("Pandit Gopal", "EMPLOYEE", True),
+    }
+    with django_assert_num_queries(3):
+        listed = desk.get(page).json()
+    assert {row["id"] for row in listed} > {account, customer.pk, clerk.pk}
+    assert alice.pk not in {row["id"] for row in listed}
+    assert all(row["email"] and row["username"] for row in listed)
+
+
+def test_figures_count_who_has_a_priest(desk, booking, alice, slot, package, django_assert_num_queries):
+    type(slot).objects.update(capacity=9)
+    _priest, account = employ()
+    assign(desk, booking, account)
+    without = Priest.objects.create(name="Pandit Without", email="without@example.com")
+    done = buy(alice, package)
+    Assignment.objects.create(
+        booking=done, priest=without, begins=done.starts_at, ends=done.starts_at + timedelta(hours=1)
+    )
+    Booking.objects.filter(pk=done.pk).update(status="COMPLETED")
+    buy(alice, package)
+    change(desk, buy(alice, package), "REJECTED", rejection_reason="closed")
+
+    figures = desk.get(f"{DESK}dashboard/").json()["overview"]
+    assert (figures["assigned_bookings"], figures["unassigned_bookings"]) == (2, 1)
+    assert figures["active_employees"] == 1
+    with django_assert_num_queries(4):  # the session, its rate, the counts, the priests
+        report = desk.get(f"{DESK}reports/", {"report_type": "assignments"}).json()["data"]
+    rows = report.pop("employee_performance")
+    assert report == {
+        "total_bookings": 4,
+        "assigned_bookings": 2,
+        "unassigned_bookings": 1,
+        "assignment_rate": 66.7,
+    }
+    assert rows == [
+        {
+            "employee_id": account,
+            "name": "Pandit Ravi",
+            "email": "ravi@example.com",
+            "total_assigned": 1,
+            "completed": 0,
+            "completion_rate": 0.0,
+        },
+        {
+            "employee_id": None,
+            "name": "Pandit Without",
+            "email": "without@example.com",
+            "total_assigned": 1,
+            "completed": 1,
+            "completion_rate": 100.0,
+        },
+    ]
+
+
 # --- Figures -----------------------------------------------------------------------------------
 
 
@@ -375,4 +547,23 @@ def test_looking_and_changing_are_two_rights(api, alice, booking):
     give(clerk, "booking.view_booking")
     assert codes(api(clerk)) == ({200}, {403})
     give(clerk, "booking.change_booking")
+    assert codes(api(clerk)) == ({200}, {400})
+
+
+def test_to_see_priests_and_to_assign_them_are_two_rights(api, alice, booking):
+    clerk = builders.make_user("clerk@example.com", is_staff=True)
+    path = f"{BOOKINGS}{booking.pk}/assign/"
+
+    def codes(client):
+        reads = {
+            client.get(each).status_code
+            for each in (f"{BOOKINGS}employees/", "/api/accounts/admin/employees/")
+        }
+        return reads, {getattr(client, method)(path, {}).status_code for method in ("patch", "post")}
+
+    assert codes(api()) == ({401}, {401})
+    assert codes(api(alice)) == codes(api(clerk)) == ({403}, {403})
+    give(clerk, "booking.view_priest")
+    assert codes(api(clerk)) == ({200}, {403})
+    give(clerk, "booking.add_assignment")
     assert codes(api(clerk)) == ({200}, {400})
