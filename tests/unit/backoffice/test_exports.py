@@ -16,6 +16,7 @@ from openpyxl import load_workbook
 
 from backoffice.exports import EXPORTS, as_csv, as_xlsx
 from backoffice.reports import DIMENSIONS, report
+from booking.models import Assignment, Priest
 from payment.models import LedgerEntry, ManualEntry
 from payment.reconciliation.invariants import totals
 from payment.services.by_hand import Taken, book_by_hand
@@ -99,6 +100,24 @@ def test_each_report_adds_up_to_the_ledger(trade, by):
 
     assert found.total.left_paise == ours["balance_paise"] - ours["fee_paise"]
     assert sum(row.came_paise for row in found.rows) == found.total.came_paise
+
+
+def test_the_money_of_a_booking_counts_for_its_first_priest(trade, django_assert_num_queries):
+    booking = trade.checkout.booking
+    ends = booking.starts_at + timedelta(hours=1)
+    namesakes = [Priest.objects.create(name="Pandit Ravi") for _ in range(2)]
+    freed = Priest.objects.create(name="Pandit Gopal")
+    for priest, freed_at in ((freed, timezone.now()), *((each, None) for each in namesakes)):
+        Assignment.objects.create(
+            booking=booking, priest=priest, begins=booking.starts_at, ends=ends, freed_at=freed_at
+        )
+
+    with django_assert_num_queries(2):  # the sums, the names
+        found = report("priest", *span_of_now())
+    assert [(row.name, row.came_paise, row.back_paise) for row in found.rows] == [
+        ("without a priest", 110_000 + 5_001, 0),
+        ("Pandit Ravi", 110_000, 30_000),
+    ]
 
 
 def test_no_cell_is_a_formula_and_amounts_are_numbers_with_two_decimals(trade):
