@@ -73,7 +73,7 @@ def test_cash_reports_and_refunds_by_hand_can_be_read_by_everybody(package, slot
     for name, path in {
         "cash": "/admin/desk/money/cash/",
         "back": "/admin/desk/money/back/",
-        "reports": f"/admin/desk/exports/reports/?first={today}&last={today}&by=puja",
+        "reports": f"/admin/desk/reports/?first={today}&last={today}&by=puja",
         "settlements": "/admin/desk/settlements/",
     }.items():
         staff.open(path)
