@@ -33,7 +33,7 @@ class ServerEvent(models.Model):
         REFUND_COMPLETED = "refund.completed", "PhonePe has credited a refund"
         ENDPOINT_TEST = "endpoint.test", "sent by staff, to try an endpoint"
 
-    event_id = models.CharField(max_length=28, unique=True, default=make_event_id, editable=False)
+    event_id = models.CharField(max_length=28, default=make_event_id, editable=False)
     type = models.CharField(max_length=24, choices=Type)
     payment = models.ForeignKey(Payment, models.PROTECT, null=True, blank=True, related_name="server_events")
     data = models.JSONField(default=dict)
@@ -44,6 +44,7 @@ class ServerEvent(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["event_id"], name="server_event_id")]
         indexes = [
             models.Index(fields=["id"], name="server_event_to_do", condition=Q(is_distributed=False)),
         ]

@@ -101,10 +101,16 @@ def test_texts_have_an_index_for_beginnings_only_where_somebody_searches_by_them
         ("payment_paymentattempt", "merchant_order_id"),
         ("payment_refund", "merchant_refund_id"),
         # a few rows each, or one for each person who wanted it
+        ("accounts_apikey", "digest"),
+        ("accounts_apikey", "prefix"),
         ("booking_calendarfeed", "digest"),
+        ("booking_cataloguepicture", "digest"),
+        ("booking_priest", "feed_digest"),
         ("booking_promocode", "code"),
         ("booking_pujacategory", "name"),
+        ("booking_pujaservice", "picture_id"),
         ("booking_pujaservice", "title"),
+        ("payment_settlementfile", "digest"),
     }
 
 

@@ -3,7 +3,8 @@ from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from accounts.models import PanCard
+from accounts.api_keys import create_key
+from accounts.models import ApiKey, PanCard
 from accounts.pan_cards import encrypt
 from accounts.sessions import open_session
 from booking.models import Booking, Package, PromoCode, PujaService, Slot
@@ -24,6 +25,7 @@ def booking(alice, package, slot):
     builders.make_promo()
     open_session(alice)
     PanCard.objects.create(user=alice, number=encrypt(alice.pk, "ABCPE1234F"))
+    create_key("the site of the temple", ApiKey.Scope.values)
     return book(
         builders.make_checkout(builders.make_cart(alice, package, slot.starts_at, promo_code="WELCOME10"))
     )

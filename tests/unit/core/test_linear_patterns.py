@@ -142,6 +142,7 @@ def fields_of_requests():
         yield from ((f"{component}.{key}", fields[key]) for key in sorted(keys))
 
 
+@pytest.mark.django_db
 def test_every_text_of_a_request_is_read_in_linear_time_up_to_the_longest_body():
     fields = dict(fields_of_requests())
     assert len(fields) > 20

@@ -138,7 +138,7 @@ def test_a_request_for_more_than_is_left_is_refused_with_a_sentence(request_rupe
     dashboard(2_000)
     Refund.objects.filter(pk=waiting.pk).update(amount_paise=1_900_000)
 
-    with pytest.raises(Refusal, match=r"Only 18000\.00 rupees"):
+    with pytest.raises(Refusal, match=r"Only ₹18,000\.00"):
         approve_refund(waiting.pk, other)
 
 
