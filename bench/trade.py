@@ -28,6 +28,7 @@ from booking.models import (
 from booking.models.bookings import BOOK_ID_LETTERS
 from notifications.models import Notification
 from payment.models import (
+    CreditNote,
     DiagnosisRun,
     Dispute,
     DisputeUpdate,
@@ -144,8 +145,8 @@ class Trade:
         self.begins = self.now - timedelta(days=DAYS)
         self.booked, self.held = [0] * (SLOTS_OF_SERVICE * len(PUJAS)), [0] * (SLOTS_OF_SERVICE * len(PUJAS))
         self.used = self.reserved = 0
-        self.ids = dict.fromkeys(("attempt", "event", "booking", "refund", "hold"), 0)
-        self.numbers: dict[int, int] = {}  # the last receipt of each financial year
+        self.ids = dict.fromkeys(("attempt", "event", "booking", "receipt", "refund", "hold"), 0)
+        self.numbers: dict[tuple[str, int], int] = {}  # the last paper of each series and financial year
         self.tables = _tables()
 
     @property
@@ -351,9 +352,9 @@ class Trade:
         add(pk, attempt, kind, received, order, moment)
         if ending == "IN_REVIEW":
             return
-        year = financial_year(moment)
-        self.numbers[year] = self.numbers.get(year, 0) + 1
-        self.tables["receipt"].add(pk, year, self.numbers[year], moment, price, discount, received)
+        self.ids["receipt"] += 1
+        numbered = self._number("OKP", moment)
+        self.tables["receipt"].add(self.ids["receipt"], pk, *numbered, moment, price, discount, received)
         is_cancelled = ending in ("BOOKED", "SECOND_ORDER") and pk % 20 == 0
         if ending == "LATE":
             self.tables["offer"].add(pk, "CLOSED", moment + timedelta(days=1), moment, moment)
@@ -378,6 +379,17 @@ class Trade:
             *(moment, moment + timedelta(hours=2)),
         )
         self.tables["ledger"].add(pk, attempt, "REFUND", -paise, refund, moment + timedelta(hours=2))
+
+        numbered = self._number("OKC", moment + timedelta(hours=2))
+        self.tables["note"].add(
+            *(self.ids["refund"], self.ids["receipt"], *numbered, moment + timedelta(hours=2), paise)
+        )
+
+    def _number(self, series: str, moment: datetime) -> tuple[int, int]:
+        """The financial year of a paper, and its number in it."""
+        year = financial_year(moment)
+        self.numbers[series, year] = self.numbers.get((series, year), 0) + 1
+        return year, self.numbers[series, year]
 
     def _tell(self, kind: str, pk: int, user: int, moment: datetime) -> None:
         self.tables["notification"].add(
@@ -424,8 +436,8 @@ class Trade:
             self.tables["package"].add(number, number, price, self.begins, self.begins)
         for slot, (held, booked) in enumerate(zip(self.held, self.booked, strict=True)):
             self.tables["slot"].add(slot + 1, slot // SLOTS_OF_SERVICE + 1, self._start(slot), held, booked)
-        for year, last in self.numbers.items():
-            self.tables["counter"].add(year, last)
+        for (series, year), last in self.numbers.items():
+            self.tables["counter"].add(series, year, last)
 
     def _start(self, slot: int) -> datetime:
         """04:30 and 10:30 UTC are 10:00 and 16:00 in India."""
@@ -536,10 +548,11 @@ def _tables() -> dict[str, Rows]:
         "ledger": Rows(LedgerEntry, "payment_id attempt_id kind amount_paise reference created_at"),
         "receipt": Rows(
             Receipt,
-            "payment_id year number received_at price_paise discount_paise total_paise",
+            "id payment_id year number received_at price_paise discount_paise total_paise",
             series="OKP",
         ),
-        "counter": Rows(ReceiptCounter, "year last", series="OKP"),
+        "note": Rows(CreditNote, "refund_id receipt_id year number issued_at total_paise", series="OKC"),
+        "counter": Rows(ReceiptCounter, "series year last"),
         "refund": Rows(
             Refund,
             "id payment_id attempt_id merchant_refund_id amount_paise provider_refund_id utr sent_at created_at"

@@ -122,7 +122,7 @@ def assert_paid_once(shop, payment_id):
     """What PhonePe has taken stands in our books once, and every webhook is dealt with in the end."""
     money = [entry["text"] for entry in shop.timeline(payment_id, "money")]
     assert len(money) == 1
-    assert money[0].endswith("₹2100.00")
+    assert money[0].endswith("₹2,100.00")
     eventually(
         lambda: all(event["state"] == "HANDLED" for event in shop.timeline(payment_id, "webhook")),
         "every webhook is handled",

@@ -178,6 +178,8 @@ SCHEDULED = [
 KEPT_OTHERWISE = {
     "holds": "payment.services.holds.repair_holds",
     "pay_links": "the end that the customer was told, which stands",
+    "server_events": "a flag says what is to be passed on, no moment",
+    "webhooks": "a try that comes later; the servers are told the same",
     "closures": "an empty outcome says what is to be done, no moment",
     "offers": "the end that the buyer was told, which stands",
     "paying_watches": "a mail that comes later, and says then what is true",
