@@ -210,7 +210,7 @@ class PackagePrice(models.Model):
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        ordering = ("valid_from",)
+        ordering = ("valid_from", "id")
         constraints = [
             models.UniqueConstraint(
                 fields=["package", "valid_from"],

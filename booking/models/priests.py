@@ -50,7 +50,7 @@ class PriestLanguage(models.Model):
     language = models.CharField(max_length=10, choices=Package.Language)
 
     class Meta:
-        ordering = ("language",)
+        ordering = ("language", "id")
         constraints = [
             models.UniqueConstraint(fields=["priest", "language"], name="priest_speaks_a_language_once")
         ]
@@ -68,7 +68,7 @@ class PriestHours(models.Model):
     ends = MinuteOfDayField()
 
     class Meta:
-        ordering = ("weekday", "begins")
+        ordering = ("weekday", "begins", "id")
         verbose_name_plural = "priest hours"
         constraints = [
             models.UniqueConstraint(fields=["priest", "weekday", "begins"], name="priest_hours_once"),

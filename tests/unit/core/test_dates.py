@@ -51,8 +51,10 @@ WEEKDAYS = {
 ENGLISH_NAME = re.compile(
     r"\b(?:" + "|".join({*MONTHS, *WEEKDAYS, *(name[:3] for name in (*MONTHS, *WEEKDAYS))}) + r")\b"
 )
-# What spells a date by itself: Django's formats and filters, and the letters of strftime.
-OWN_SPELLING = re.compile(r"date_format|dateformat|\|(?:date|time)\b|%-?[aAbB]\b|:%[^}\"']*%[aAbB]")
+# What spells a date by itself: Django's formats and filters, and the letters of strftime. Digits are for machines.
+OWN_SPELLING = re.compile(
+    r"date_format|dateformat|\|(?:date|time)\b(?!:['\"](?:c|Y-m-d|H:i:s)['\"])|%-?[aAbB]\b|:%[^}\"']*%[aAbB]"
+)
 SOURCES = {".py", ".html", ".txt"}
 ENGLISH_ONLY = {"core/dates.py", "diagnostics/render.py"}
 

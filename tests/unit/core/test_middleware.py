@@ -27,6 +27,7 @@ VALUES = {
     "rest": "x/",
     "book_id": "BK-1",
     "code": "hi",
+    "digest": "0" * 64,
 }
 
 
