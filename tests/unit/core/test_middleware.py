@@ -28,6 +28,7 @@ VALUES = {
     "book_id": "BK-1",
     "code": "hi",
     "digest": "0" * 64,
+    "event_id": f"evt_{'0' * 24}",
 }
 
 
