@@ -17,6 +17,7 @@ from core.language import Text, supported_language
 from core.printable import printable
 from notifications.code_sender import call_sender
 from notifications.formatting import format_facts
+from notifications.messages import Unwritable
 from notifications.models import Notification
 
 # By kind. No names, no addresses, no amounts and no signed links: others read what a phone shows.
@@ -68,12 +69,15 @@ def message_sender() -> Callable[..., None] | None:
 
 
 def write_text(notification: Notification, phone: str) -> TextMessage:
-    """In the language of the person. Raises KeyError, TypeError or ValueError for facts that it cannot use."""
+    """In the language of the person. Raises Unwritable for facts that it cannot use."""
     language = supported_language(notification.language)
     with translation.override(language):
         facts = format_facts(notification.facts)
         values = {name: str(facts[name]) for name in VALUES if name in facts}
-        text = str(TEXTS[notification.kind]).format(brand=brand().name, **values)
+        try:
+            text = str(TEXTS[notification.kind]).format(brand=brand().name, **values)
+        except KeyError as error:
+            raise Unwritable(f"{notification.kind} without {error}") from error
         if notification.facts.get("simulated"):
             text = f"{_('Simulation: no money has moved.')} {text}"
     return TextMessage(notification.message_id, notification.kind, phone, language, printable(text), values)

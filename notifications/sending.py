@@ -64,9 +64,7 @@ def send(notification: Notification, attach: Attach) -> None:
             notification, Notification.State.DROPPED, dropped_because="there is no phone or sender any more"
         )
         return
-    if (
-        notification.user and not is_text
-    ):  # staff may have corrected the address since the notification was written
+    if notification.user and not is_text:  # staff may have corrected the address since it was written
         notification.email = notification.user.email
     if until := _limited_until(notification):
         _delay_or_drop(notification, until)
@@ -79,11 +77,7 @@ def send(notification: Notification, attach: Attach) -> None:
         _postpone(notification, timezone.now() + BUSY_PAUSE, _error_text(error))
     except OSError as error:  # refused, silent, no such host, SMTP and HTTP refusals: all of them are one
         _retry_or_give_up(notification, error)
-    except (
-        Unwritable,
-        ValueError,
-        KeyError,
-    ) as error:  # ValueError: an address or header that no mail can carry
+    except (Unwritable, ValueError) as error:  # ValueError: an address or header that no mail can carry
         logger.exception("a message cannot be written", extra={"notification": notification.key})
         _give_up(notification, error)
     else:
