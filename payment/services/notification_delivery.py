@@ -390,4 +390,5 @@ ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "events_in_review": _in_review,
     "messages_wait": _happened,
     "message_given_up": _happened,
+    "webhook_endpoint_off": _happened,
 }

@@ -326,6 +326,9 @@ def test_a_hold_that_was_stretched_meanwhile_is_kept(monkeypatch):
 # (`sent_at`, `call_lease_until`, the dispute's own row), and tested where it lives.
 TESTED_ELSEWHERE = {
     "attempts": "tests/system/interleavings/test_opening.py",
+    "by_hand": "tests/unit/payment/services/test_by_hand.py",
+    "pay_links": "tests/unit/payment/services/test_pay_links.py",
+    "priests": "tests/unit/payment/services/test_priests.py",
     "booking_status": "tests/unit/payment/views/test_desk_bookings.py",
     "cases": "tests/unit/backoffice/test_case.py",
     "closures": "tests/unit/payment/services/test_closures.py",
