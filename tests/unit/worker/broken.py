@@ -24,6 +24,7 @@ from payment.models import (
     IdempotencyKey,
     Offer,
     PayingWatch,
+    PayLink,
     Payment,
     PaymentAttempt,
     Receipt,
@@ -123,6 +124,15 @@ def ended_hold() -> int:
     make_payment(checkout, state=PaymentState.FAILED)
     SlotHold.objects.filter(checkout=checkout).update(expires_at=ago(1))
     return SlotHold.objects.get(checkout=checkout).pk
+
+
+def ended_link() -> int:
+    """Nobody has clicked on it."""
+    slot = builders.make_slot(builders.make_service())
+    package = builders.make_package(slot.service)
+    person = builders.make_user()
+    checkout = builders.make_checkout(builders.make_cart(person, package, slot.starts_at))
+    return PayLink.objects.create(checkout=checkout, key=uuid4(), made_by=person, expires_at=ago(1)).pk
 
 
 def ended_offer() -> int:
@@ -302,6 +312,9 @@ BROKEN = {
     ),
     "holds": Kind(
         ended_hold, lambda key: SlotHold.objects.get(pk=key).state == "RELEASED", "booking_slothold"
+    ),
+    "pay_links": Kind(
+        ended_link, lambda key: PayLink.objects.get(pk=key).ended_at is not None, "payment_paylink"
     ),
     "offers": Kind(ended_offer, lambda key: Offer.objects.get(pk=key).state == "CLOSED", "payment_offer"),
     "keys": Kind(
