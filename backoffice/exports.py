@@ -19,8 +19,6 @@ from django.utils.translation import gettext_lazy as _
 from import_export.fields import Field
 from import_export.resources import Resource
 from import_export.widgets import Widget
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 
 from booking.models import Booking
 from core.gstin import STATES
@@ -296,19 +294,22 @@ def as_csv(export: Export, first: date, last: date) -> Iterator[str]:
 
 def as_xlsx(export: Export, first: date, last: date) -> IO[bytes]:
     """A file to be read from its beginning. Rows go to the disk as they come."""
+    # It loads Pillow, which no process needs before somebody takes a file along.
+    from openpyxl import Workbook  # noqa: PLC0415
+    from openpyxl.cell import WriteOnlyCell  # noqa: PLC0415
+
     book = Workbook(write_only=True)
     sheet = book.create_sheet(str(export.title)[:31])
     for row in export.table(first, last):
-        sheet.append([_cell(sheet, value) for value in row])
+        sheet.append([_formatted(WriteOnlyCell(sheet, value=safe_cell(value)), value) for value in row])
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - whoever sends it closes it
     book.save(file)
     file.seek(0)
     return file
 
 
-def _cell(sheet: Any, value: Any) -> Any:
+def _formatted(cell: Any, value: Any) -> Any:
     """Text is never a formula, amounts have two decimals."""
-    cell = WriteOnlyCell(sheet, value=safe_cell(value))
     if isinstance(value, Decimal):
         cell.number_format = "0.00"
     else:
