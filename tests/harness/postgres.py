@@ -31,16 +31,18 @@ class Postgres:
     spawn: Callable[[], subprocess.Popen]
 
     @classmethod
-    def start(cls, options: tuple[str, ...] = FAST, parent: str | None = None) -> "Postgres":
-        """`parent`: the folder that gets the server's folder."""
+    def start(
+        cls, options: tuple[str, ...] = FAST, parent: str | None = None, template: Path | None = None
+    ) -> "Postgres":
+        """`parent`: the folder that gets the server's folder. `template`: data of a stopped server to begin with."""
         binaries, folder = _binaries(), Path(tempfile.mkdtemp(prefix="okpuja-pg-", dir=parent))
         identity = {}
         if os.geteuid() == 0:
             shutil.chown(folder, "nobody")
             identity = {"user": "nobody", "group": pwd.getpwnam("nobody").pw_gid, "extra_groups": []}
+        initdb = [binaries / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "-E", "UTF8"]
         subprocess.run(
-            [binaries / "initdb", "-D", folder / "data", "-A", "trust", "-U", "postgres", "-E", "UTF8"]
-            + ["--no-locale", "--no-sync"],
+            ["cp", "-a", template, folder / "data"] if template else [*initdb, "--no-locale", "--no-sync"],
             check=True,
             stdout=subprocess.DEVNULL,
             cwd="/",

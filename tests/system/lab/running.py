@@ -17,6 +17,7 @@ from diagnostics import webhook_check
 from diagnostics.enums import Culprit
 from diagnostics.serializers import ShortDiagnosisSerializer
 from payment.models import DiagnosisRun
+from tests.system.lab import dependencies
 from tests.system.lab.case import Case
 from tests.system.lab.cases import CASES
 from tests.system.lab.testbed import Testbed, Wire, layers
@@ -46,6 +47,9 @@ def outcomes(names: Iterable[str], database: Path) -> Iterator[Outcome]:
 
     What was wrong among many is played once more, alone: on a busy machine patience ends before an answer comes.
     """
+    names = list(names)
+    if any(CASES[name].needs_postgresql for name in names):
+        dependencies.make_postgres_template()
     connections.close_all()
     resolve(webhook_check.PATH)  # imports every view, once and not in each case
     with multiprocessing.get_context("fork").Pool(AT_ONCE, maxtasksperchild=1) as pool:
