@@ -126,6 +126,17 @@ def cut(connection: socket.socket) -> None:
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 
 
+def tell_and_hang_up(words: bytes) -> Behaviour:
+    """Once it has read what follows: bytes that nobody has read would make a reset of the end."""
+
+    def behaviour(connection: socket.socket) -> None:
+        connection.recv(65_536)
+        connection.sendall(words)
+        connection.recv(65_536)
+
+    return behaviour
+
+
 def tell(words: bytes) -> Behaviour:
     """Says something else than what is expected, once they have been spoken to."""
 

@@ -168,7 +168,7 @@ PROXY_FAULTS = (
     ),
     (
         "proxy opens and hangs up",
-        actors.tell(b"HTTP/1.1 200 Connection established\r\n\r\n"),
+        actors.tell_and_hang_up(b"HTTP/1.1 200 Connection established\r\n\r\n"),
         _set(),
         Finding.HANDSHAKE_REFUSED,
     ),
