@@ -373,17 +373,14 @@ class Trade:
 
     def _refund(self, pk: int, attempt: int, order: str, paise: int, moment: datetime) -> None:
         self.ids["refund"] += 1
-        refund = f"R{order}"
+        refund, end = f"R{order}", moment + timedelta(hours=2)
         self.tables["refund"].add(
             *(self.ids["refund"], pk, attempt, refund, paise, f"OMR{order[3:19]}", f"{pk:012}", moment),
-            *(moment, moment + timedelta(hours=2)),
+            *(moment, end),
         )
-        self.tables["ledger"].add(pk, attempt, "REFUND", -paise, refund, moment + timedelta(hours=2))
-
-        numbered = self._number("OKC", moment + timedelta(hours=2))
-        self.tables["note"].add(
-            *(self.ids["refund"], self.ids["receipt"], *numbered, moment + timedelta(hours=2), paise)
-        )
+        self.tables["ledger"].add(pk, attempt, "REFUND", -paise, refund, end)
+        numbered = self._number("OKC", end)
+        self.tables["note"].add(self.ids["refund"], self.ids["receipt"], *numbered, end, paise)
 
     def _number(self, series: str, moment: datetime) -> tuple[int, int]:
         """The financial year of a paper, and its number in it."""
