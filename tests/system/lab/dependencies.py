@@ -35,14 +35,17 @@ TEMPLATE = "OKPUJA_LAB_POSTGRES"  # names the folder of a migrated server that i
 
 
 def rows() -> Iterator[Case]:
-    yield from _neighbours()
+    yield from _mail_servers_out_of_reach()
+    yield from _mail_servers_that_refuse()
+    yield from _encrypted_mail_servers()
+    yield from _brokers()
     yield from _disks()
     yield from _caches()
     yield from _workers()
     yield from _databases()
 
 
-def _neighbours() -> Iterator[Case]:
+def _mail_servers_out_of_reach() -> Iterator[Case]:
     for title, change in (
         ("refused", {"listens": False}),
         ("drops packets", {"is_deaf": True}),
@@ -54,6 +57,9 @@ def _neighbours() -> Iterator[Case]:
             f"mail server {title}", "v2", "our house", mail_server(change), Verdict.MAIL_DOWN, THIS_SERVER, "down",
             dependency="mail", named="mail.hosting.example:2525",
         )  # fmt: skip
+
+
+def _mail_servers_that_refuse() -> Iterator[Case]:
     for title, behave, url, named in (
         ("refuses our login", actors.mail_server("AUTH PLAIN LOGIN"), SMTP_URL, "user and password in EMAIL_URL"),
         ("wants a password of programs", actors.mail_server("AUTH PLAIN", login=b"534 5.7.9 App password required"),
@@ -81,6 +87,9 @@ def _neighbours() -> Iterator[Case]:
             f"mail server {title}", "v2", "our house", mailing(behave, url), Verdict.MAIL_DOWN, THIS_SERVER, "down",
             dependency="mail", named=named,
         )  # fmt: skip
+
+
+def _encrypted_mail_servers() -> Iterator[Case]:
     for title, dates, named in (
         ("an expired certificate", {"ends": -timedelta(days=1)}, "certificate"),
         ("a certificate of another name", {"names": ("smtp.hosting.example",)}, "certificate"),
@@ -95,6 +104,9 @@ def _neighbours() -> Iterator[Case]:
     yield Case("mail server that works", "v2", "our house", mail_server({"behave": well}), OK, NONE)
     greets = mailing(actors.greeting, SMTP_URL.replace("okpuja:lab-mail-password@", ""))
     yield Case("mail server without a login", "v2", "our house", greets, OK, NONE)
+
+
+def _brokers() -> Iterator[Case]:
     for title, url, named in (
         ("refuses, redis", f"redis://:lab-broker-password@{BROKER}:6379/1", f"{BROKER}:6379"),
         ("refuses, amqps", f"amqps://okpuja:lab-broker-password@{BROKER}", f"{BROKER}:5671"),

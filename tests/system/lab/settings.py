@@ -79,7 +79,25 @@ def rows() -> Iterator[Case]:
             Verdict.TLS_UNTRUSTED, THIS_SERVER, named="PHONEPE_CA_BUNDLE",
         )  # fmt: skip
         yield Case("a network of ours is trusted", generation, "settings", _behind_a_gateway, OK, NONE)
+    yield from _variables_of_the_environment()
+    yield Case(
+        "PhonePe refused, PHONEPE_AUTH_BASE_URL alone", "v2", "settings", _only_tokens_are_named,
+        Verdict.CONNECTION_REFUSED, PHONEPE, named="PHONEPE_AUTH_BASE_URL",
+    )  # fmt: skip
+    for path, verdict, named in (
+        ("/apis/pgsandbox", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+        ("/apis/pg-sandbox/checkout/v2", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+        ("/api/pg-sandbox", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+        ("", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
+    ):
+        yield Case(
+            f"misspelt path {path or '/'}", "v2", "settings", _with(
+                {"PHONEPE_BASE_URL": f"{FIRST}{path}", "PHONEPE_FALLBACK_BASE_URLS": []}
+            ), verdict, CONFIGURATION, named=named,
+        )  # fmt: skip
 
+
+def _variables_of_the_environment() -> Iterator[Case]:
     for name, value in (
         ("HTTPS_PROXY", "http://okpuja:lab-proxy-password@proxy.hosting.example:3128"),
         ("https_proxy", "http://proxy.hosting.example:3128"),
@@ -115,21 +133,6 @@ def rows() -> Iterator[Case]:
             f"intercepted, {name} in the environment", "v2", "settings", _intercepted, Verdict.TLS_UNTRUSTED, HOSTING,
             named=f"{name} is set in the environment: calls to PhonePe do not use it",
             look=_in_environment(**{name: "/etc/ssl/certs/company.pem"}),
-        )  # fmt: skip
-    yield Case(
-        "PhonePe refused, PHONEPE_AUTH_BASE_URL alone", "v2", "settings", _only_tokens_are_named,
-        Verdict.CONNECTION_REFUSED, PHONEPE, named="PHONEPE_AUTH_BASE_URL",
-    )  # fmt: skip
-    for path, verdict, named in (
-        ("/apis/pgsandbox", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
-        ("/apis/pg-sandbox/checkout/v2", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
-        ("/api/pg-sandbox", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
-        ("", Verdict.WRONG_BASE_URL, "/apis/pg-sandbox"),
-    ):
-        yield Case(
-            f"misspelt path {path or '/'}", "v2", "settings", _with(
-                {"PHONEPE_BASE_URL": f"{FIRST}{path}", "PHONEPE_FALLBACK_BASE_URLS": []}
-            ), verdict, CONFIGURATION, named=named,
         )  # fmt: skip
 
 
