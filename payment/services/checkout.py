@@ -286,10 +286,17 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
     if cart.has_open_payment and (payment := _find_open_payment(cart)):  # type: ignore[attr-defined]
         return _resume(payment, click, deadline)
     with reserve_call():
-        return _open(user, cart, click, deadline)
+        try:
+            claim = _open(user, cart, click)
+        except Conflict as refusal:
+            if refusal.code != "cart_not_active":
+                raise
+            return _follow_other_click(cart, click, deadline, refusal)
+        return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
-def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
+def _open(user: User, cart: Cart, click: Click) -> Claim:
+    """Check out, and write the payment with its first attempt, which nobody has sent yet, in the same transaction."""
     claims: list[Claim] = []
 
     def payment_writes(
@@ -327,22 +334,22 @@ def _open(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
     except PriceChanged as changed:  # the answer names the new price: the next click accepts it
         record_shown_total(cart, changed.total_paise)
         raise
-    except Conflict as refusal:
-        if refusal.code != "cart_not_active":
-            raise
-        # Another click has checked the cart out after we looked for an open payment, and before our lock.
-        if payment := _find_open_payment(cart):
-            return _resume(payment, click, deadline)
-        if link := PayLink.objects.filter(checkout__cart=cart, ended_at=None).first():  # made by staff
-            attempt = pay_by_link(link)
-            return Started(attempt.payment, attempt, is_new=False)
-        paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
-        if paid is not None:
-            raise AlreadyPaid(payment_id=paid.pk) from refusal
-        raise Conflict(
-            _("This cart is no longer active. Please reload the page."), code="cart_not_active"
-        ) from refusal
-    return Started(claims[0].attempt.payment, request_page(claims[0], deadline), is_new=True)
+    return claims[0]
+
+
+def _follow_other_click(cart: Cart, click: Click, deadline: Deadline, refusal: Conflict) -> Started:
+    """Another click has checked the cart out after we looked for an open payment, and before our lock."""
+    if payment := _find_open_payment(cart):
+        return _resume(payment, click, deadline)
+    if link := PayLink.objects.filter(checkout__cart=cart, ended_at=None).first():  # made by staff
+        attempt = pay_by_link(link)
+        return Started(attempt.payment, attempt, is_new=False)
+    paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
+    if paid is not None:
+        raise AlreadyPaid(payment_id=paid.pk) from refusal
+    raise Conflict(
+        _("This cart is no longer active. Please reload the page."), code="cart_not_active"
+    ) from refusal
 
 
 def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
