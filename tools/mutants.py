@@ -113,7 +113,7 @@ def run(module: str, sample: int, seed: int) -> Outcome:
 
 
 def tests_of(module: str) -> list[str]:
-    """The test file of that name first, then every unit test that imports the module, then its neighbours."""
+    """The test file of that name first, then unit tests that import the module, then those of the modules beside it."""
     path = Path(module)
     own = Path("tests/unit") / path.parent / f"test_{path.name}"
     package, name = ".".join(path.parent.parts), path.stem
@@ -126,8 +126,8 @@ def tests_of(module: str) -> list[str]:
         if imports.search(file.read_text(encoding="utf-8"))
     ]
     first = [own] if (ROOT / own).exists() else []
-    neighbours = [file.relative_to(ROOT) for file in sorted((ROOT / own).parent.glob("test_*.py"))]
-    return [file.as_posix() for file in dict.fromkeys([*first, *others, *neighbours])]
+    beside = [file.relative_to(ROOT) for file in sorted((ROOT / own).parent.glob("test_*.py"))]
+    return [file.as_posix() for file in dict.fromkeys([*first, *others, *beside])]
 
 
 def choose(work: WorkDB, sample: int, dice: Random) -> int:

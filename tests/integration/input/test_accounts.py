@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from accounts.models import Address, User
 from accounts.phones import format_phone, read_phone
 from tests.harness import builders
-from tests.integration.input.doors import (
+from tests.integration.input.fuzz import (
     TEXT,
     assert_answered,
     assert_refused_or_done,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from booking.models import Cart
 from tests.harness import builders
-from tests.integration.input.doors import (
+from tests.integration.input.fuzz import (
     TEXT,
     assert_answered,
     assert_refused_or_done,

@@ -22,7 +22,7 @@ from payment.models import Payment
 from payment.services.checkout import start_payment
 from payment.services.outcomes import apply_status
 from tests.harness import builders
-from tests.integration.input.doors import assert_answered, few
+from tests.integration.input.fuzz import assert_answered, few
 from tests.unit.payment.builders import completed
 
 pytestmark = [pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]

@@ -13,7 +13,7 @@ from payment.services.outcomes import apply_status
 from simulator.faults import BY_PAISE
 from simulator.models import Order
 from tests.harness import builders
-from tests.integration.input.doors import (
+from tests.integration.input.fuzz import (
     TEXT,
     assert_answered,
     assert_refused_or_done,

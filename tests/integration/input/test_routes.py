@@ -7,7 +7,7 @@ from drf_spectacular.generators import SchemaGenerator
 from hypothesis import example, given, settings
 
 from tests.integration.access.rules import PAGES
-from tests.integration.input.doors import (
+from tests.integration.input.fuzz import (
     BODIES,
     assert_answered,
     assert_refused_or_done,

@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from payment.models import Payment
-from tests.integration.input.doors import TEXT, assert_answered, few, stranger
+from tests.integration.input.fuzz import TEXT, assert_answered, few, stranger
 
 pytestmark = pytest.mark.django_db
 

@@ -217,7 +217,7 @@ def with_redis(testbed: Testbed) -> Wire:
 
 
 def cache(change: dict[str, object]) -> Callable[[Testbed], None]:
-    return lambda testbed: vars(testbed.neighbour(CACHE, "203.0.113.79", 6379, actors.listen_only)).update(
+    return lambda testbed: vars(testbed.add_host(CACHE, "203.0.113.79", 6379, actors.listen_only)).update(
         change
     )
 
@@ -322,7 +322,7 @@ def _read_only(testbed: Testbed) -> None:
 
 
 def database(change: dict[str, object]) -> Callable[[Testbed], None]:
-    return lambda testbed: vars(testbed.neighbour(DATABASE, "203.0.113.54", 5432, actors.listen_only)).update(
+    return lambda testbed: vars(testbed.add_host(DATABASE, "203.0.113.54", 5432, actors.listen_only)).update(
         change
     )
 

@@ -104,7 +104,7 @@ def _half(behave: Behaviour, change: dict[str, object]) -> Arrange:
     """Both addresses of payments have an IPv6 address besides, at which this listens."""
 
     def arrange(testbed: Testbed) -> None:
-        sixth = testbed.neighbour("sixth.hosting.example", SIXTH, 443, behave)
+        sixth = testbed.add_host("sixth.hosting.example", SIXTH, 443, behave)
         vars(sixth).update(change)
         for host in testbed.endpoints:
             host.more = (SIXTH,)

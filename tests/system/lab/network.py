@@ -100,7 +100,7 @@ def _fetching_tokens(change: dict[str, object]) -> Callable[[Testbed], None]:
         testbed.settings["PHONEPE_FALLBACK_BASE_URLS"] = []
         testbed.settings["PHONEPE_BASE_URL"] = f"https://{testbed.first.name}{SANDBOX}"
         testbed.settings["PHONEPE_AUTH_BASE_URL"] = f"https://{TOKENS}{SANDBOX}"
-        vars(testbed.neighbour(TOKENS, "198.51.100.4", 443, None)).update(change)
+        vars(testbed.add_host(TOKENS, "198.51.100.4", 443, None)).update(change)
 
     return arrange
 

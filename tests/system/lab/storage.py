@@ -328,7 +328,7 @@ def redis(refusals: dict[str, str]) -> Behaviour:
 
 
 def _cache_server(behave: Behaviour) -> Callable[[Testbed], object]:
-    return lambda testbed: testbed.neighbour(CACHE, "203.0.113.79", 6379, behave)
+    return lambda testbed: testbed.add_host(CACHE, "203.0.113.79", 6379, behave)
 
 
 def _with_redis(testbed: Testbed) -> Wire:

@@ -170,7 +170,7 @@ class Testbed:
         mine = (*SECRETS, "SECRET_KEY", "PHONEPE_SALT_KEY", "PHONEPE_CLIENT_SECRET")
         return (*filter(None, (getattr(settings, name) for name in mine)), *HIDDEN)
 
-    def neighbour(self, name: str, address: str, port: int, behave: Behaviour | None) -> Host:
+    def add_host(self, name: str, address: str, port: int, behave: Behaviour | None) -> Host:
         """Somebody of our own network: a proxy, a mail server."""
         host = self._host(name, address)
         host.port, host.behave = port, behave
@@ -178,7 +178,7 @@ class Testbed:
 
     def uses_proxy(self, behave: Behaviour, login: str = LOGIN) -> Host:
         self.settings["PHONEPE_PROXY_URL"] = f"http://{login}@{PROXY}:3128"
-        return self.neighbour(PROXY, "203.0.113.8", 3128, behave)
+        return self.add_host(PROXY, "203.0.113.8", 3128, behave)
 
     def trusts_public_authorities(self) -> None:
         """Also where no setting names a file of authorities: mail and whatever else uses the system's."""
@@ -186,11 +186,11 @@ class Testbed:
 
     def sends_mail_by(self, behave: Behaviour) -> Host:
         self.settings |= mail(f"smtp://okpuja:lab-mail-password@{MAIL}:2525")
-        return self.neighbour(MAIL, "203.0.113.25", 2525, behave)
+        return self.add_host(MAIL, "203.0.113.25", 2525, behave)
 
     def has_broker(self) -> Host:
         self.settings["BROKER_URL"] = f"amqp://okpuja:lab-broker-password@{BROKER}:5672//"
-        return self.neighbour(BROKER, "203.0.113.72", 5672, actors.listen_only)
+        return self.add_host(BROKER, "203.0.113.72", 5672, actors.listen_only)
 
     def open(self, database: Path) -> None:
         """Everybody moves in; this process sees nothing else from now on."""

@@ -188,7 +188,7 @@ def _rows_from_inside() -> Iterator[Case]:
 def shop_with(change: dict[str, object]) -> Callable[[Testbed], Host]:
     def arrange(testbed: Testbed) -> Host:
         testbed.settings["PUBLIC_BASE_URL"] = f"https://{SHOP}"
-        shop = testbed.neighbour(SHOP, "192.0.2.80", 443, None)
+        shop = testbed.add_host(SHOP, "192.0.2.80", 443, None)
         vars(shop).update(change)
         return shop
 

@@ -33,7 +33,7 @@ def admin_login(email, password, address):
 
 @pytest.fixture(params=[api_login, admin_login])
 def log_in(request, alice, staff):
-    """Both doors; `staff` may pass both."""
+    """Log in by the API and by the admin; `staff` may use both."""
     return request.param
 
 
@@ -125,7 +125,7 @@ def test_many_logins_of_a_shared_network_are_no_guesses(db):
     assert {api_login(person.email, builders.PASSWORD, HOME) for person in people} == {"in"}
 
 
-def test_the_refusal_says_how_long_to_wait_and_looks_the_same_at_both_doors(alice):
+def test_the_refusal_says_how_long_to_wait_and_looks_the_same_by_api_and_admin(alice):
     for _ in range(5):
         api_login(EMAIL, "wrong", ATTACKER)
     client = Client(REMOTE_ADDR=ATTACKER)

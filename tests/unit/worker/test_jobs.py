@@ -39,7 +39,7 @@ def test_nobody_asks_before_the_schedule_says_so(started):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_rows_that_are_due_at_one_moment_have_an_order(kind):
-    """Else it is the database's mood which of them waits when only some have their turn."""
+    """Else the database may choose another row each time, and one of them waits without end."""
     rows = KINDS[kind].due(timezone.now())
 
     assert not isinstance(rows, QuerySet) or rows.query.order_by[-1] == "pk"

@@ -241,9 +241,9 @@ def test_a_host_of_pages_is_never_signed_for(real):
 
 def test_a_host_of_pages_as_base_url_is_replaced_by_the_documented_address(real):
     real.PHONEPE_BASE_URL = "https://mercury-t2.phonepe.com/apis/hermes"
-    called, knocked_at = credentials.current().endpoints
+    called, probed = credentials.current().endpoints
     assert (called.base_url, called.signs) == (credentials.SANDBOX, True)
-    assert (knocked_at.host, knocked_at.signs) == ("mercury-t2.phonepe.com", False)
+    assert (probed.host, probed.signs) == ("mercury-t2.phonepe.com", False)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Knocking at the doors with anything at all, and what every answer has to look like."""
+"""Fuzzing: any input at all to any route, and what every answer has to look like."""
 
 import json
 from typing import Any
