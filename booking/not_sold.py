@@ -38,14 +38,14 @@ class NotOffered(Refusal):
 
 
 class NothingView(APIView):
-    """For people with a login, unless a subclass or `as_view` says otherwise."""
+    # For people with a login, unless a subclass or `as_view` says otherwise. A docstring would describe operations.
 
     def http_method_not_allowed(self, request: Request, *args: Any, **names: Any) -> Response:  # type: ignore[override]
         raise NotOffered
 
 
 class NothingForAnyone(NothingView):
-    """A stale token is not looked at: on 401 the page would send its visitor to the login."""
+    # A stale token is not looked at: on 401 the page would send its visitor to the login.
 
     authentication_classes = ()
     permission_classes = (AllowAny,)

@@ -80,8 +80,9 @@ class ChoiceField(serializers.ChoiceField):
         super().fail(key, **{name: printable(str(value))[:LONGEST_NAME] for name, value in values.items()})
 
 
+# A docstring here would stand in the OpenAPI document, at each serializer that has none.
 class Serializer(serializers.Serializer[T]):
-    """A read-only field may come back as it was sent: clients change one field of an object and return the whole."""
+    # A read-only field may come back as it was sent: clients change one field of an object and return the whole.
 
     # Read-only fields whose value may be old when it comes back, such as a signed link.
     changing_by_itself: frozenset[str] = frozenset({"updated_at"})

@@ -45,14 +45,33 @@ class GstinField(serializers.CharField):
             raise serializers.ValidationError(error.messages, code="invalid_gstin") from error
 
 
-class ProcessCartRequest(serializers.Serializer[Any]):
+class ExpectedTotalField(serializers.DecimalField):
+    """Rupees. The customer pays no more than this without being asked again."""
+
+    def __init__(
+        self,
+        help_text: str = "rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
+    ) -> None:
+        super().__init__(
+            required=False, allow_null=True, max_digits=9, decimal_places=2, min_value=1, help_text=help_text
+        )
+
+
+class PayRequest(serializers.Serializer[Any]):
+    """What a click on *Pay* may say besides the cart."""
+
+    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
+    expected_total = ExpectedTotalField()
+    gstin = GstinField()
+
+
+class ProcessCartRequest(PayRequest):
     """Either `cart_id` (needs a login), or `amount` in rupees for a donation without an account.
 
     An amount beside a cart says what its total is expected to be.
     """
 
     cart_id = serializers.IntegerField(required=False, min_value=1, max_value=LARGEST_ID)
-    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
     method = serializers.ChoiceField(choices=["PHONEPE"], default="PHONEPE")
     amount = serializers.DecimalField(
         required=False,
@@ -61,15 +80,6 @@ class ProcessCartRequest(serializers.Serializer[Any]):
         min_value=1,
         help_text="rupees, at most two decimals: what is donated; with a cart the same as `expected_total`",
     )
-    expected_total = serializers.DecimalField(
-        required=False,
-        allow_null=True,
-        max_digits=9,
-        decimal_places=2,
-        min_value=1,
-        help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
-    )
-    gstin = GstinField()
     user_id = serializers.CharField(
         required=False, max_length=64, allow_blank=True, allow_null=True, validators=[name_or_email]
     )
@@ -110,20 +120,10 @@ class TryAgainRequest(serializers.Serializer[Any]):
         return None if total is None else paise(str(total))
 
 
-class AppOrderRequest(serializers.Serializer[Any]):
+class AppOrderRequest(PayRequest):
     """A cart to be paid in a native app: in PhonePe's SDK (V2), or in a UPI app on the phone (V1)."""
 
     cart_id = serializers.IntegerField(min_value=1, max_value=LARGEST_ID)
-    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
-    expected_total = serializers.DecimalField(
-        required=False,
-        allow_null=True,
-        max_digits=9,
-        decimal_places=2,
-        min_value=1,
-        help_text="rupees, the total that the customer has seen: 409 `price_changed` if it has become more",
-    )
-    gstin = GstinField()
     flow = serializers.ChoiceField(
         choices=[Channel.SDK.value, Channel.UPI_INTENT.value],
         default=Channel.SDK.value,

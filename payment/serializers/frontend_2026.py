@@ -2,30 +2,21 @@
 
 from typing import Any
 
-from booking.filters import LARGEST_ID
 from booking.models import Booking
 from booking.serializers import RupeesField
 from core import serializers
 from payment.models import Payment
 from payment.serializers.bookings import PaidBookingSerializer, bookings_for_wire
-from payment.serializers.checkout import GstinField
+from payment.serializers.checkout import PayRequest
 from payment.serializers.payments import MessageField, OrderIdField, UserMessageField
 from payment.services.checkout import Started
 from payment.services.page_status import PageStatus, page_status, standing_booking
 
 
-class PayCartRequest(serializers.Serializer[Any]):
+class PayCartRequest(PayRequest):
+    """A click on *Pay* in the cart of okpuja.com."""
+
     cart_id = serializers.UUIDField(help_text="`cart_id` of the cart, not its `id`")
-    address_id = serializers.IntegerField(required=False, allow_null=True, min_value=1, max_value=LARGEST_ID)
-    expected_total = serializers.DecimalField(
-        required=False,
-        allow_null=True,
-        max_digits=9,
-        decimal_places=2,
-        min_value=1,
-        help_text="as in process-cart",
-    )
-    gstin = GstinField()
 
 
 class VerifyRequest(serializers.Serializer[Any]):

@@ -15,6 +15,7 @@ from core.money import paise, rupees
 from core.texts import plain_text, visible_line
 from payment.models import Payment, ServerEvent, WebhookDelivery, WebhookEndpoint
 from payment.serializers.bookings import ShownStatusField
+from payment.serializers.checkout import ExpectedTotalField
 from payment.serializers.payments import MessageField, StatusField, latest
 from payment.serializers.refunds import RefundSerializer
 from payment.services.links import status_url
@@ -46,13 +47,8 @@ class OpenPaymentRequest(CartChoiceSerializer):
 
     customer = CustomerRequest()
     address = ServerAddressSerializer(required=False, allow_null=True, help_text="of a puja at home")
-    expected_total = serializers.DecimalField(
-        required=False,
-        allow_null=True,
-        max_digits=9,
-        decimal_places=2,
-        min_value=1,
-        help_text="rupees, what the customer was told: 409 `price_changed` if it has become more",
+    expected_total = ExpectedTotalField(
+        "rupees, what the customer was told: 409 `price_changed` if it has become more"
     )
     reference = LineField(
         max_length=64,
