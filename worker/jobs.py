@@ -40,7 +40,7 @@ from payment.services.receipts import number_credit_note, number_receipt
 from payment.services.refunds import sending
 from payment.services.reminders import remind
 from payment.services.schedule import scaled
-from payment.services.waiting_list import close_late_list, offer_to_next, pass_on
+from payment.services.waiting_list import end_unsold, offer_to_next, pass_on
 from payment.services.webhooks import next_check_time, process_event
 
 DEADLINE_SECONDS = 15
@@ -172,7 +172,7 @@ KINDS: dict[str, Job] = {
     "paying_watches": Job(queue.watches_due, tell_if_paying_works, columns=CHECKED),
     "waiting": Job(to_offer, offer_to_next),
     "waiting_offers": Job(offers_to_end, pass_on, columns=("offered_until",)),
-    "late_waiting": Job(too_late, close_late_list, columns=("slot__starts_at",), kept=-NOTICE),
+    "late_waiting": Job(too_late, end_unsold, columns=("slot__starts_at",), kept=-NOTICE),
     "keys": Job(queue.keys_due, delete_key, columns=("created_at",), kept=idempotency.KEPT),
     "code_requests": Job(codes.requested, answer_code_request),
     "registrations": Job(codes.to_answer, answer_registration),

@@ -30,11 +30,10 @@ from booking.models import (
     WaitingEntry,
 )
 from booking.models.opening import Span
-from booking.services.places import end_waiting, give_back_held, lock_in_order
+from booking.services.places import give_back_held, lock_in_order, withdraw_offers
 from core.errors import Conflict
 
 WRITTEN_AT_ONCE = 500
-OPEN_ENTRIES = (WaitingEntry.State.WAITING, WaitingEntry.State.OFFERED)
 
 
 class HoursOverlap(Conflict):
@@ -98,9 +97,6 @@ def _write_periods(periods: Collection[Period], by: User | None) -> tuple[list[C
         if (service, begins, ends) not in there
     )
     closed = _refresh(Slot.objects.filter(_within(made)))
-    waited_for = WaitingEntry.objects.filter(slot__in=closed, state__in=OPEN_ENTRIES)
-    for slot in Slot.objects.filter(pk__in=waited_for.values("slot")).order_by("pk"):
-        end_waiting(slot)
     return made, closed
 
 
@@ -187,4 +183,8 @@ def _refresh(slots: "QuerySet[Slot]") -> list[Slot]:
         for state in (True, False):
             keys = [slot.pk for slot in some if slot.is_suspended is state]
             Slot.objects.filter(pk__in=keys).update(is_suspended=state)
-    return [slot for slot in changed if slot.is_suspended]
+    suspended = [slot for slot in changed if slot.is_suspended]
+    offered = WaitingEntry.objects.filter(slot__in=suspended, state=WaitingEntry.State.OFFERED)
+    for slot in Slot.objects.filter(pk__in=offered.values("slot")).order_by("pk"):
+        withdraw_offers(slot)
+    return suspended

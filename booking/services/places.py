@@ -208,18 +208,18 @@ def close(slot: Slot) -> None:
     paying is offered another time."""
     with transaction.atomic():
         Slot.objects.filter(pk=slot.pk).update(is_open=False)
-        end_waiting(slot)
+        withdraw_offers(slot)
     give_back_held([slot])
 
 
 @transaction.atomic
-def end_waiting(slot: Slot) -> None:
+def withdraw_offers(slot: Slot) -> None:
+    """Of the waiting list of a time that is not on sale any more. The worker ends the list, and tells those on it."""
     lock_in_order(slot.pk)
-    waiting = WaitingEntry.objects.filter(slot=slot)
-    offered = waiting.filter(state=WaitingEntry.State.OFFERED).update(state=WaitingEntry.State.PASSED)
-    waiting.filter(state=WaitingEntry.State.WAITING).update(state=WaitingEntry.State.PASSED)
-    if offered:
-        Slot.objects.filter(pk=slot.pk).update(held=F("held") - offered)
+    offers = WaitingEntry.objects.filter(slot=slot, state=WaitingEntry.State.OFFERED)
+    withdrawn = offers.update(state=WaitingEntry.State.WAITING, offered_until=None)
+    if withdrawn:
+        Slot.objects.filter(pk=slot.pk).update(held=F("held") - withdrawn)
 
 
 def give_back_held(slots: Sequence[Slot]) -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Exists, F, OuterRef, QuerySet
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -111,17 +111,14 @@ def accept(entry: WaitingEntry) -> Cart:
 
 
 def to_offer(_now: datetime) -> "QuerySet[WaitingEntry]":
-    """Who has waited longest for a time that has a free place."""
+    """Who has waited longest for a time that has a free place, or that staff have closed."""
     earlier = WaitingEntry.objects.filter(slot=OuterRef("slot"), state=State.WAITING, pk__lt=OuterRef("pk"))
-    free = WaitingEntry.objects.filter(
-        ~Exists(earlier),
-        state=State.WAITING,
-        slot__is_open=True,
-        slot__is_suspended=False,
-        slot__starts_at__gt=Now(),
-        slot__capacity__gt=F("slot__held") + F("slot__booked"),
+    is_free = Q(slot__capacity__gt=F("slot__held") + F("slot__booked"))
+    is_closed = Q(slot__is_open=False) | Q(slot__is_suspended=True)
+    first = WaitingEntry.objects.filter(
+        ~Exists(earlier), is_free | is_closed, state=State.WAITING, slot__starts_at__gt=Now()
     )
-    return free.order_by("pk")
+    return first.order_by("pk")
 
 
 def offers_to_end(now: datetime) -> "QuerySet[WaitingEntry]":
@@ -137,11 +134,16 @@ def too_late(now: datetime) -> "QuerySet[WaitingEntry]":
 
 
 @transaction.atomic
-def end_late_list(entry_id: int) -> list[WaitingEntry]:
-    """This entry, and others that wait for the same time, at most PASSED_AT_ONCE; those that it has ended."""
-    slot = WaitingEntry.objects.filter(pk=entry_id).values("slot")
-    late = too_late(database_now()).filter(slot__in=slot)
-    return _end_waiting(late[:PASSED_AT_ONCE])
+def end_unsold_list(entry_id: int) -> list[WaitingEntry]:
+    """If nobody can buy this time any more: the entry, and others that wait for the same time, at most PASSED_AT_ONCE.
+
+    Those that it has ended. A time that staff have opened again meanwhile keeps its list.
+    """
+    slot = _lock_slot(WaitingEntry.objects.get(pk=entry_id))
+    if slot.is_on_sale and slot.starts_at > database_now() + NOTICE:
+        return []
+    waiting = WaitingEntry.objects.filter(slot=slot, state=State.WAITING)
+    return _end_waiting(waiting.order_by("pk")[:PASSED_AT_ONCE])
 
 
 @transaction.atomic

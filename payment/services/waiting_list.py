@@ -4,18 +4,23 @@ from django.db import transaction
 from django.utils import timezone
 
 from booking.models import WaitingEntry
-from booking.services.waiting_list import end_late_list, end_offer, offer_place
+from booking.services.waiting_list import end_offer, end_unsold_list, offer_place
 from core.clocks import database_now
 from notifications.services import Facts, notify
 
 
 @transaction.atomic
 def offer_to_next(entry_id: int) -> None:
+    """The free place; or, of a time that is closed, the news that nobody need wait for it."""
+    if _end_unsold(entry_id):
+        return
     entry = offer_place(entry_id, database_now())
     if entry is None or entry.offered_until is None:
         return
-    facts = _facts(entry) | {"until": timezone.localtime(entry.offered_until).isoformat()}
-    notify("waiting_offer", f"waiting_offer:{entry.pk}", facts, user=entry.user)
+    until = timezone.localtime(entry.offered_until)
+    facts = _facts(entry) | {"until": until.isoformat()}
+    # One that was withdrawn, because the time was closed and opened again, may be followed by another.
+    notify("waiting_offer", f"waiting_offer:{entry.pk}:{until:%Y%m%d%H%M%S}", facts, user=entry.user)
 
 
 @transaction.atomic
@@ -27,10 +32,17 @@ def pass_on(entry_id: int) -> None:
 
 
 @transaction.atomic
-def close_late_list(entry_id: int) -> None:
-    """Nobody can buy this time any more: who waits is told, and may look for another one."""
-    for entry in end_late_list(entry_id):
-        notify("waiting_over", f"waiting_over:{entry.pk}", _facts(entry), user=entry.user)
+def end_unsold(entry_id: int) -> None:
+    """Who waits for a time that nobody can buy any more is told, and may look for another one."""
+    _end_unsold(entry_id)
+
+
+def _end_unsold(entry_id: int) -> bool:
+    ended = end_unsold_list(entry_id)
+    for entry in ended:
+        facts = _facts(entry) | {"is_closed": not entry.slot.is_on_sale}
+        notify("waiting_over", f"waiting_over:{entry.pk}", facts, user=entry.user)
+    return bool(ended)
 
 
 def _facts(entry: WaitingEntry) -> Facts:

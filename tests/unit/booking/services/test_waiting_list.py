@@ -7,6 +7,7 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout, Slot, SlotHold, WaitingEntry
 from booking.services import forget_networks
+from booking.services.openings import Period, close_periods, set_hours
 from booking.services.places import SlotFull, close, free_slots, lead_time, page_life
 from booking.services.waiting_list import (
     MOST_AT_ONCE,
@@ -19,6 +20,7 @@ from booking.services.waiting_list import (
     leave,
     offer_place,
 )
+from notifications.messages import write
 from notifications.models import Notification
 from payment.services.booking_changes import move_booking
 from payment.services.notification_delivery import reason_to_drop
@@ -172,16 +174,63 @@ def test_who_leaves_waits_no_more_and_gives_the_place_back(alice, package, slot,
     assert numbers(slot) == ((0, 0) if offered else (0, 1))
 
 
-def test_closing_a_time_ends_its_list(alice, charlie, package, slot, sold):
+def close_by_hand(slot: Slot) -> None:
+    close(slot)
+
+
+def close_the_day(slot: Slot) -> None:
+    day = timedelta(days=1)
+    close_periods([Period(slot.starts_at - day, slot.starts_at + day, slot.service_id, "flood")], None)
+
+
+def open_at_no_hour(slot: Slot) -> None:
+    set_hours(slot.service_id, {day: [] for day in range(1, 8)})
+
+
+def untick_open(slot: Slot) -> None:
+    """As the admin and SQL do."""
+    Slot.objects.filter(pk=slot.pk).update(is_open=False)
+
+
+@pytest.mark.parametrize(
+    ("how", "offered"),
+    [
+        *((how, False) for how in (close_by_hand, close_the_day, open_at_no_hour, untick_open)),
+        *((how, True) for how in (close_by_hand, close_the_day, open_at_no_hour)),
+    ],
+)
+def test_closing_a_time_ends_its_list_and_tells_everybody_on_it(
+    alice, charlie, package, slot, sold, how, offered
+):
     join(alice, slot.pk, package.pk)
     join(charlie, slot.pk, package.pk)
-    cancel_booking(sold, "test")
-    work()
-    close(slot)
+    if offered:
+        cancel_booking(sold, "test")
+        work()
+        assert states() == ["OFFERED", "WAITING"]
+    how(slot)
     work()
 
     assert states() == ["PASSED", "PASSED"]
-    assert numbers(slot) == (0, 0)
+    assert numbers(slot) == ((0, 0) if offered else (0, 1))
+    told = Notification.objects.filter(kind="waiting_over")
+    assert {each.user for each in told} == {alice, charlie}
+    for text in (write(each).text for each in told):
+        assert "This time is closed now, and nobody can book it any more." in text
+        assert package.puja_service.title in text
+
+
+def test_a_time_that_is_opened_again_at_once_keeps_its_list(alice, package, slot, sold):
+    join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    close(slot)
+    Slot.objects.filter(pk=slot.pk).update(is_open=True)
+    work()
+
+    assert states() == ["OFFERED"]
+    assert numbers(slot) == (1, 0)
+    assert not Notification.objects.filter(kind="waiting_over").exists()
 
 
 def test_a_place_that_becomes_free_too_late_is_offered_to_nobody(alice, package, slot, sold):
