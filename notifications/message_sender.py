@@ -33,6 +33,7 @@ TEXTS: dict[str, Text] = {
     "waiting_offer": gettext_lazy(
         "{brand}: a place is free for {puja} on {starts_at}. We keep it until {until}: please log in and book it."
     ),
+    "waiting_over": gettext_lazy("{brand}: the waiting list for {puja} on {starts_at} is closed."),
 }
 VALUES = ("puja", "starts_at", "wanted_at", "book_id", "until")
 

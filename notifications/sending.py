@@ -98,31 +98,32 @@ def pause_after(notification: Notification) -> int | None:
 
 
 def _limited_until(notification: Notification) -> datetime | None:
-    """When the next mail may go to this address, if it has had MAILS_PER_ADDRESS within a day."""
-    if notification.channel != Notification.Channel.PERSON or notification.kind in AT_WORK:
+    """When the next one may go to this reader: to an address that has had MAILS_PER_ADDRESS within a day, or to a phone
+    that has had TEXTS_PER_PHONE, from whichever accounts name it."""
+    channel = notification.channel
+    if channel == Notification.Channel.TEXT and notification.user:
+        reader, limit = {"user__phone": notification.user.phone}, settings.TEXTS_PER_PHONE
+    elif channel == Notification.Channel.PERSON and notification.kind not in AT_WORK:
+        reader, limit = {"email": notification.email}, settings.MAILS_PER_ADDRESS
+    else:
         return None
     now = timezone.now()
     sent = Notification.objects.filter(
-        channel=Notification.Channel.PERSON,
-        state=Notification.State.SENT,
-        email=notification.email,
-        sent_at__range=(now - DAY, now),
+        channel=channel, state=Notification.State.SENT, sent_at__range=(now - DAY, now), **reader
     )
-    limit = settings.MAILS_PER_ADDRESS
     last = sent.order_by("-sent_at")[limit - 1 : limit].first()
     return last.sent_at + DAY if last and last.sent_at else None
 
 
 def _delay_or_drop(notification: Notification, until: datetime) -> None:
-    """What tells of money waits for the next day, and that is no try. A code or "nothing was paid" is dropped."""
-    if notification.kind not in MONEY_CAME:
-        _move(
-            notification,
-            Notification.State.DROPPED,
-            dropped_because="too many messages to this address today",
-        )
-        return
-    _postpone(notification, until, "too many messages to this address today")
+    """A mail that tells of money waits for the next day, and that is no try. A code, "nothing was paid", and a text,
+    which repeats a mail, are dropped."""
+    is_text = notification.channel == Notification.Channel.TEXT
+    cause = f"too many messages to this {'phone' if is_text else 'address'} today"
+    if is_text or notification.kind not in MONEY_CAME:
+        _move(notification, Notification.State.DROPPED, dropped_because=cause)
+    else:
+        _postpone(notification, until, cause)
 
 
 def _postpone(notification: Notification, until: datetime, cause: str) -> None:

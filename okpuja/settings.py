@@ -402,6 +402,8 @@ MESSAGE_SENDER = text("MESSAGE_SENDER")
 REGISTRATION_BY_CODE = boolean("REGISTRATION_BY_CODE", False)
 # To one address within a day; what tells of money that came waits for the next one, the rest is dropped.
 MAILS_PER_ADDRESS = number("MAILS_PER_ADDRESS", 30, at_least=1, at_most=10_000)
+# To one phone within a day; more are dropped: the mail says the same.
+TEXTS_PER_PHONE = number("TEXTS_PER_PHONE", 10, at_least=1, at_most=10_000)
 DEFAULT_FROM_EMAIL = text("DEFAULT_FROM_EMAIL", "bookings@example.com")
 # Alerts go to these people, and as signed JSON to this address.
 STAFF_EMAILS = words("STAFF_EMAILS", is_exact=False)

@@ -109,6 +109,29 @@ def test_a_cancelled_booking_is_told_and_what_is_no_longer_true_is_not(booking, 
     assert texts().get(kind="booked").state == Notification.State.DROPPED
 
 
+def test_one_phone_gets_so_many_texts_a_day_whoever_names_it(booking, alice, charlie, settings, phones):
+    """A stranger who registers accounts with the phone of somebody else cannot fill it, at our cost."""
+    settings.TEXTS_PER_PHONE = 3
+    User.objects.filter(pk=charlie.pk).update(phone=PHONE, email_confirmed_at=timezone.now())
+    charlie.refresh_from_db()
+    facts = {"puja": "Ganesh", "starts_at": "2026-12-01T10:00:00+05:30"}
+    run_due(["notifications"])
+    for number in range(4):
+        notify("waiting_over", f"over:{number}", facts, user=(alice, charlie)[number % 2])
+    run_due(["notifications"])
+
+    assert len(phones) == 3
+    dropped = texts().filter(state=Notification.State.DROPPED)
+    assert [each.dropped_because for each in dropped] == ["too many messages to this phone today"] * 2
+    mails = Notification.objects.filter(channel=Notification.Channel.PERSON)
+    assert not mails.exclude(state=Notification.State.SENT).exists()
+
+    texts().filter(state=Notification.State.SENT).update(sent_at=timezone.now() - timedelta(hours=25))
+    notify("waiting_over", "over:next", facts, user=charlie)
+    run_due(["notifications"])
+    assert len(phones) == 4
+
+
 def test_a_failed_try_is_repeated_with_the_same_id_and_then_given_up(booking, phones):
     ToPhone.fails.extend(requests.ConnectionError(f"no answer about {PHONE}") for _ in range(99))
     run_due(["notifications"])
@@ -155,7 +178,7 @@ def test_a_place_that_is_kept_is_told_on_the_phone(alice, charlie, package, slot
 
 
 def test_every_text_is_about_something_that_is_mailed_too():
-    assert TEXTS.keys() - {*MONEY_CAME} == {"waiting_offer"}
+    assert TEXTS.keys() - {*MONEY_CAME} == {"waiting_offer", "waiting_over"}
 
 
 @pytest.mark.parametrize(
