@@ -14,8 +14,8 @@ from django.utils.translation import get_language
 from core.language import ENGLISH, supported_language
 
 LOCALES = {"en": "en_IN", "hi": "hi"}
-# Hindi counts the hours to 24: CLDR's Hindi has "am" and "pm" in English.
-TIMES = {"en": "h:mm a", "hi": "HH:mm"}
+# Hindi names the part of the day, as people say it: its "am" and "pm" would be English.
+TIMES = {"en": "h:mm a", "hi": "B h:mm"}
 
 
 def spell_date(value: date, language: str = "", *, weekday: bool = False, year: bool = True) -> str:
@@ -26,7 +26,7 @@ def spell_date(value: date, language: str = "", *, weekday: bool = False, year: 
 
 
 def spell_time(value: datetime | time, language: str = "") -> str:
-    """4:30 PM, or 16:30."""
+    """4:30 PM; in Hindi the part of the day, then 4:30."""
     hour = timezone.localtime(value).time() if isinstance(value, datetime) else value
     language = _language(language)
     return format_time(hour, TIMES[language], locale=LOCALES[language])

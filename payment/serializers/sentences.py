@@ -8,11 +8,11 @@ from booking.models import Booking
 from core.dates import spell_moment
 from core.language import Text
 from core.money import grouped
-from payment.models import Payment
+from payment.models import Payment, Refund
 from payment.phonepe.response_codes import ASKING, PAID, STARTED, WAIT, meaning
 from payment.services.booking_changes import Cancellation
 from payment.services.offers import can_choose
-from payment.states import Fulfilment, PaymentState
+from payment.states import Fulfilment, PaymentState, RefundState
 
 BY_STATE = {
     PaymentState.PENDING: _("Payment is not yet confirmed. Please do not pay twice."),
@@ -53,6 +53,20 @@ def cancellation_sentence(found: Cancellation | None) -> Text:
         return sentence
     later = _("After {until} it is less.")
     return format_lazy("{} {}", sentence, format_lazy(later, until=lazy(spell_moment, str)(found.until)))
+
+
+def refund_sentence(payment: Payment) -> str:
+    """What goes back, or has gone back, of a booking that is cancelled."""
+    refunds = [
+        refund
+        for refund in payment.refunds.all()
+        if refund.state != RefundState.FAILED and refund.held_because != Refund.Hold.SECOND_PERSON
+    ]
+    if not refunds:
+        return _("By our terms nothing goes back to you.")
+    has_gone = all(refund.state == RefundState.COMPLETED for refund in refunds)
+    sentence = _("{refund} has gone back to you.") if has_gone else _("{refund} goes back to you.")
+    return sentence.format(refund=f"₹{grouped(sum(refund.amount_paise for refund in refunds))}")
 
 
 def message(payment: Payment) -> str:

@@ -15,11 +15,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.viewsets import ViewSet
 
-from booking.models import Booking
+from booking.models import Booking, Slot
+from booking.services import SlotGone
 from core.errors import InvalidField, Refusal, translated
 from core.language import language_of, localized
 from payment.serializers.booking_changes import BookingChangesSerializer, CancelByLinkRequest, MoveRequest
-from payment.serializers.sentences import cancellation_sentence
+from payment.serializers.sentences import cancellation_sentence, refund_sentence
 from payment.services.booking_changes import (
     LinkUsed,
     cancel_by_link,
@@ -69,12 +70,13 @@ class BookingChangeViewSet(ViewSet):
 
 
 class BookingChangePageView(PageView):
+    """A link chooses a time, or the cancellation; the button on the page behind it does it."""
+
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         link = change_behind(token)
         return self._show_used(request) if link.is_used else self._show(request, link.booking)
 
     def post(self, request: HttpRequest, token: str) -> HttpResponse:
-        """Each time has a button, and so has the cancellation."""
         link = change_behind(token)
         try:
             if request.POST.get("action") == "cancel":
@@ -110,19 +112,41 @@ class BookingChangePageView(PageView):
         language = language_of(request)
         found = cancellation_now(booking)
         problem = find_move_problem(booking)
+        times = [] if problem else times_to_move(booking)
+        is_cancelled = booking.status == Booking.Status.CANCELLED
         with translation.override(language):
             context: dict[str, Any] = {
+                **_chosen(request, times, may_move=not problem, may_cancel=found is not None),
                 "language": language,
                 "booking": booking,
                 "checkout": booking.checkout,
-                "is_cancelled": booking.status == Booking.Status.CANCELLED,
+                "is_cancelled": is_cancelled,
+                "refund": refund_sentence(booking.checkout.payment) if is_cancelled else "",
                 "cancellation": found,
                 "sentence": cancellation_sentence(found),
                 "problem": problem.user_message(language) if problem else "",
-                "times": [] if problem else times_to_move(booking),
+                "times": times,
                 "any_time": has_any_time(booking),
                 "calendar": calendar_url(booking, SHARED_CALENDAR),
                 "preparation": localized(booking.checkout.puja_service, "preparation"),
-                "notice": notice,
             }
+            if notice:
+                context["notice"] = notice
             return render(request, "payment/change.html", context, status=status)
+
+
+def _chosen(request: HttpRequest, times: list[Slot], *, may_move: bool, may_cancel: bool) -> dict[str, Any]:
+    """What the page asks to confirm: a free time, any time of a puja without slots, or the cancellation."""
+    if request.method == "POST":  # it was confirmed, and refused
+        return {}
+    if request.GET.get("action") == "cancel" and may_cancel:
+        return {"is_cancelling": True}
+    form = MoveRequest(
+        data={name: value for name in ("slot", "starts_at") if (value := request.GET.get(name))}
+    )
+    if not may_move or not form.is_valid():
+        return {}
+    if (slot := form.validated_data.get("slot")) is not None:
+        found = next((each for each in times if each.pk == slot), None)
+        return {"new_slot": found, "new_start": found.starts_at} if found else {"notice": SlotGone().detail}
+    return {"new_start": form.validated_data["starts_at"]}

@@ -11,7 +11,7 @@ from django.utils.translation import pgettext
 
 from booking.fields import text_of
 from booking.models import Booking, Package, PujaService
-from core.dates import spell_date, spell_month
+from core.dates import spell_month
 from core.language import Text
 from core.money import grouped
 
@@ -43,11 +43,6 @@ KEPT_TAGS = {"p", "br", "ul", "ol", "li", "strong", "em", "b", "i"}
 def rupees(paise: int) -> str:
     """₹2,10,000, and with paise where there are any."""
     return f"₹{grouped(paise).removesuffix('.00')}"
-
-
-@register.filter
-def spell_day(day: date) -> str:
-    return spell_date(day, weekday=True)
 
 
 @register.filter

@@ -18,7 +18,7 @@ from accounts.services import log_in
 from booking.models import Booking, Cart, Checkout, PujaService
 from core.errors import Refusal
 from payment.models import Payment
-from payment.serializers.sentences import cancellation_sentence
+from payment.serializers.sentences import cancellation_sentence, refund_sentence
 from payment.services.booking_changes import cancellation_now, map_url
 from payment.services.links import calendar_url, change_url, offer_url, status_url
 from payment.services.offers import can_choose
@@ -167,6 +167,7 @@ def booking_facts(booking: Booking) -> dict[str, Any]:
         "change_url": change_url(booking),
         "calendar_url": calendar_url(booking),
         "map_url": map_url(booking),
+        "refund": refund_sentence(checkout.payment) if booking.status == Booking.Status.CANCELLED else "",
         "choose_url": offer_url(checkout.payment) if can_choose(checkout.payment) else "",
     }
 

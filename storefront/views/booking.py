@@ -269,10 +269,16 @@ class ReviewPage(CustomerPage):
         self.count("promo")
         form = PromoForm(self.request.POST)
         if not form.is_valid():
-            return self._show(cart, promo_form=form)
+            return self._show(cart, promo_form=form, status=HTTPStatus.BAD_REQUEST)
         code = form.cleaned_data["promo_code"]
-        with guarded_promo(code, self.person.pk, self.address):
-            set_promo(cart, code)
+        try:
+            with guarded_promo(code, self.person.pk, self.address):
+                set_promo(cart, code)
+        except APIException as refusal:
+            form.add_error("promo_code", self.sentence_of(refusal))
+            answer = self._show(self._cart(cart.cart_id), promo_form=form, status=refusal.status_code)
+            add_retry_after(answer, refusal)
+            return answer
         return SeeOther(self.request.path)
 
     def _remove_promo(self, cart: Cart) -> HttpResponse:
@@ -302,7 +308,11 @@ class ReviewPage(CustomerPage):
         return SeeOther(self.request.path)
 
     def _show(
-        self, cart: Cart, refusal: APIException | None = None, promo_form: PromoForm | None = None
+        self,
+        cart: Cart,
+        refusal: APIException | None = None,
+        promo_form: PromoForm | None = None,
+        status: int = HTTPStatus.OK,
     ) -> HttpResponse:
         checkout = None
         if cart.status == Cart.Status.ABANDONED:  # another one was filled since
@@ -332,7 +342,7 @@ class ReviewPage(CustomerPage):
         is_full = isinstance(refusal, SlotFull)
         wanted = Slot.objects.filter(service=cart.puja_service_id, starts_at=starts_at)
         return self.show(
-            HTTPStatus.OK if refusal is None else refusal.status_code,
+            status if refusal is None else refusal.status_code,
             cart=cart,
             checkout=checkout,
             total_paise=total,

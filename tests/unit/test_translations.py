@@ -270,7 +270,7 @@ def test_a_hindi_message_has_its_facts_in_the_order_of_hindi():
     assert hindi_message("refund_started").subject == "आपकी ₹1,48,410.00 की वापसी शुरू हो गई है"
     failed = hindi_message("failed", simulated=False)
     assert "Satyanarayan Katha के लिए आपका ₹1,48,410.00 का भुगतान सफल नहीं हुआ। कुछ भी बुक नहीं हुआ है।" in failed.text
-    assert "समय: शनिवार, 28 नवंबर 2026, 10:30। आपकी रसीद साथ में संलग्न है।" in hindi_message("booked").text
+    assert "समय: शनिवार, 28 नवंबर 2026, सुबह 10:30। आपकी रसीद साथ में संलग्न है।" in hindi_message("booked").text
 
 
 def test_a_refusal_with_amounts_has_them_in_both_languages():

@@ -80,9 +80,9 @@ def test_a_moment_is_spelt_in_our_time_zone():
     evening = datetime(2026, 9, 16, 20, 0, tzinfo=UTC)
 
     assert spell_moment(evening, "en") == "Thursday, 17 September 2026, 1:30 AM"
-    assert spell_moment(evening, "hi") == "गुरुवार, 17 सितंबर 2026, 01:30"
+    assert spell_moment(evening, "hi") == "गुरुवार, 17 सितंबर 2026, रात 1:30"
     assert (spell_date(evening, "en"), spell_time(evening, "en")) == ("17 September 2026", "1:30 AM")
-    assert (spell_time(time(16, 5), "en"), spell_time(time(16, 5), "hi")) == ("4:05 PM", "16:05")
+    assert (spell_time(time(16, 5), "en"), spell_time(time(16, 5), "hi")) == ("4:05 PM", "शाम 4:05")
 
 
 @pytest.mark.parametrize(("language", "told"), [("hi", "17 सितंबर 2026"), ("en", "17 September 2026")])

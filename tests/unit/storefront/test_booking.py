@@ -177,6 +177,7 @@ def test_a_promo_code_is_taken_off_and_removed(visitor, review):
     builders.make_promo("WELCOME10")
     visitor.post(review, {"do": "promo", "promo_code": "nonsense"})
     assert "This promo code does not exist." in visitor.text
+    assert 'value="nonsense"' in visitor.text  # to be mended where it was typed
     visitor.post(review, {"do": "promo", "promo_code": "welcome10"})
     visitor.follow()
     assert "Pay ₹990" in visitor.text

@@ -306,6 +306,50 @@ def test_the_page_shows_what_goes_back_and_cancels_by_a_button(booking):
     assert "This booking is cancelled." in Client().get(answer.url).content.decode()
 
 
+@pytest.mark.parametrize("wanted", ["action=cancel", "slot={slot}", "starts_at=2030-01-01T10:00", "slot=x"])
+def test_what_the_page_asks_to_confirm_changes_nothing_yet(booking, later, wanted):
+    rows = list(Booking.objects.values())
+    page = Client().get(
+        path(change_url(booking)), query_params=dict([wanted.format(slot=later.pk).split("=")])
+    )
+
+    assert page.status_code == 200
+    assert list(Booking.objects.values()) == rows
+    assert not Refund.objects.exists()
+
+
+def test_each_time_and_the_cancellation_are_asked_about_before_they_are_done(booking, later):
+    url = path(change_url(booking))
+    listed = Client().get(url).content.decode()
+    assert "<button" not in listed  # nothing is moved or cancelled by one tap
+    assert f'href="?slot={later.pk}"' in listed
+    assert 'href="?action=cancel"' in listed
+
+    moving = Client().get(url, {"slot": later.pk}).content.decode()
+    assert spell_moment(later.starts_at) in moving
+    assert f'name="slot" value="{later.pk}"' in moving
+    assert 'value="cancel"' not in moving
+    cancelling = Client().get(url, {"action": "cancel"}).content.decode()
+    assert "If you cancel now, all of it goes back to you: ₹1,100.00." in cancelling
+    assert 'name="slot"' not in cancelling
+
+
+def test_a_time_that_has_gone_meanwhile_is_not_asked_about(booking, later):
+    Slot.objects.filter(pk=later.pk).update(held=later.capacity)
+    page = Client().get(path(change_url(booking)), {"slot": later.pk}).content.decode()
+
+    assert "This time is no longer available." in page
+    assert "<button" not in page
+
+
+def test_a_cancelled_booking_says_what_goes_back_and_what_has_gone_back(booking):
+    url = path(change_url(booking))
+    Client().post(url, {"action": "cancel"})
+    assert "₹1,100.00 goes back to you." in Client().get(url).content.decode()
+    Refund.objects.update(state="COMPLETED")
+    assert "₹1,100.00 has gone back to you." in Client().get(url).content.decode()
+
+
 def test_the_page_moves_by_a_button_and_leads_on_to_its_new_link(booking, later):
     old = path(change_url(booking))
     answer = Client().post(old, {"slot": later.pk})
