@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from core.error_codes import CODES, markdown
+
 REFUSALS = {
     "400": "the request cannot be read or is not valid",
     "401": "no login, or an ended one",
@@ -28,7 +30,7 @@ ERROR = {
         "error": {"type": "string", "minLength": 1},
         "detail": {"type": "string", "minLength": 1},
         "message": {"type": "string", "minLength": 1},
-        "code": TEXT,
+        "code": {"$ref": "#/components/schemas/ErrorCode"},
         "error_category": TEXT,
         "user_message": TEXT,
         "retryable": {"type": "boolean"},
@@ -45,12 +47,17 @@ ERROR = {
     ],
     "additionalProperties": True,
 }
+ERROR_CODE = {
+    "type": "string",
+    "enum": sorted(CODES),
+    "description": f"For programs. Later releases add codes: treat an unknown one by its HTTP status.\n\n{markdown()}",
+}
 METHODS = {"get", "post", "put", "patch", "delete"}
 
 
 def add_refusals(result: dict[str, Any], **context: Any) -> dict[str, Any]:
     """A drf-spectacular hook. A response that a view describes itself stays unchanged."""
-    result["components"]["schemas"]["Error"] = ERROR
+    result["components"]["schemas"] |= {"Error": ERROR, "ErrorCode": ERROR_CODE}
     for operations in result["paths"].values():
         for method in METHODS & operations.keys():
             answers = operations[method]["responses"]
