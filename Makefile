@@ -129,6 +129,7 @@ clients: $(VENV)/.dev
 # Of docs/, into site/. In an environment of its own: nothing that runs needs MkDocs.
 docs-site:
 	@test -x .docs-venv/bin/mkdocs || { $(PYTHON) -m venv .docs-venv && .docs-venv/bin/pip install -q -r requirements-docs.txt; }
+	@test -f .docs-venv/mermaid.min.js || sh tools/get_mermaid.sh .docs-venv
 	@NO_MKDOCS_2_WARNING=1 .docs-venv/bin/mkdocs build --strict --quiet && echo "site/index.html"
 
 # Those of README.md; needs /usr/bin/chromium.
