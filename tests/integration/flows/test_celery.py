@@ -1,10 +1,10 @@
-"""Background work on Celery over a real broker: nothing depends on what the broker keeps."""
+"""Background work on Celery over real brokers: nothing depends on what a broker keeps."""
 
 import importlib.util
 
 import pytest
 
-from tests.harness.broker import Broker, needs_broker
+from tests.harness.broker import BROKERS, needs_broker
 from tests.harness.customers import arrive, pay
 from tests.harness.installation import needs_postgresql, start_installation
 from tests.harness.processes import Process, eventually
@@ -12,24 +12,27 @@ from tests.harness.processes import Process, eventually
 needs_celery = pytest.mark.skipif(
     importlib.util.find_spec("celery") is None, reason="NOT CHECKED: celery is not installed"
 )
-pytestmark = [
-    *(pytest.mark.sockets, pytest.mark.postgresql),
-    *(needs_postgresql, needs_broker, needs_celery),
-]
+pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql, needs_celery]
 CELERY = ("-m", "celery", "--app", "okpuja.celery")
 WORKER = (*CELERY, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")
 TIMER = (*CELERY, "beat", "--scheduler", "okpuja.celery:RowTimer", "--loglevel", "WARNING")
 
 
-@pytest.fixture(scope="module")
-def broker():
-    with Broker() as broker:
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param("redis", marks=needs_broker("redis")),
+        pytest.param("rabbitmq", marks=[needs_broker("rabbitmq"), pytest.mark.proof]),  # starts in 20 s
+    ],
+)
+def broker(request):
+    with BROKERS[request.param]() as broker:
         yield broker
 
 
 @pytest.fixture(scope="module")
 def shop(broker):
-    with start_installation("v2", PAYMENT_TIME_SCALE=20, BROKER_URL=broker.url) as shop:
+    with start_installation("v2", PAYMENT_TIME_SCALE=20, BROKER_URL=broker.url()) as shop:
         for name, arguments in (("celery-1", WORKER), ("celery-2", WORKER), ("timer", TIMER)):
             shop.keep(Process(name, *arguments, environment=shop.environment))
         yield shop
@@ -70,7 +73,16 @@ def test_without_a_broker_customers_pay_and_the_rest_waits_for_it(shop, broker):
     payment = pay_and_leave(shop, 3)
     broker.start()
 
-    eventually(lambda: is_booked(shop, payment), "the work goes on once the broker is back")
+    eventually(lambda: is_booked(shop, payment), "the work goes on once the broker is back", 90)
+
+
+@pytest.mark.parametrize("break_network", ["cut", "stall"])
+def test_a_broker_that_is_cut_off_takes_nothing_with_it(shop, broker, break_network):
+    getattr(broker.network, break_network)()
+    payment = pay_and_leave(shop, 5 if break_network == "cut" else 6)
+    broker.network.restore()
+
+    eventually(lambda: is_booked(shop, payment), "the work goes on once the network is whole", 90)
 
 
 def test_a_task_that_comes_many_times_does_its_work_once(shop):

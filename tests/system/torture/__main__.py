@@ -1,6 +1,6 @@
 """Torture: real servers, workers and PostgreSQL, a PhonePe with seeded faults, and many customers.
 
-    make torture [MINUTES=5] [SEED=7] [ARGS=--celery]
+    make torture [MINUTES=5] [SEED=7] [ARGS=--celery] [ARGS="--celery rabbitmq"]
 
 kills, cuts and restarts for so many minutes, then lets everything come to rest, and compares the rows of the
 installations with those of PhonePe and with the mails that arrived. Ends with 0 only if nothing was found.
@@ -16,7 +16,7 @@ from functools import partial
 from random import Random
 
 from tests.harness import environment
-from tests.harness.broker import SERVER
+from tests.harness.broker import BROKERS
 from tests.system.torture import audit
 from tests.system.torture.customers import Diary, crowd
 from tests.system.torture.faults import FaultInjector
@@ -43,9 +43,9 @@ HOURS_PASS = (
 WEEK_PASSES = (f"UPDATE payment_paymentattempt {DUE}",)
 
 
-def torture(minutes: float, seed: int, customers: int, *, celery: bool = False) -> list[str]:
+def torture(minutes: float, seed: int, customers: int, *, broker: str = "") -> list[str]:
     workers = {"v1": 1, "v2": 3} if seed % 2 else {"v1": 3, "v2": 1}
-    scale = Scale(people=2 * customers, workers=workers, celery=celery)
+    scale = Scale(people=2 * customers, workers=workers, broker=broker)
     with start_testbed(scale) as testbed:
         testbed.phonepe.control("reset/", {"seed": seed, "percent": PERCENT})
         diary = Diary()
@@ -154,14 +154,19 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=secrets.randbelow(10_000))
     parser.add_argument("--customers", type=int, default=160, help="at once, in both shops together")
     parser.add_argument(
-        "--celery", action="store_true", help="two Celery workers and a timer in place of workers"
+        "--celery",
+        nargs="?",
+        const="redis",
+        default="",
+        choices=BROKERS,
+        help="two Celery workers and a timer in place of workers, over this broker",
     )
     wanted = parser.parse_args()
     say(f"seed {wanted.seed}, {wanted.minutes:g} minutes, {wanted.customers} customers at once")
-    if wanted.celery and SERVER is None:
-        say("NOT RUN: no redis-server and no valkey-server (Debian: apt-get install redis-server)")
+    if wanted.celery and not BROKERS[wanted.celery].is_installed:
+        say(f"NOT RUN: no {wanted.celery}-server (Debian: apt-get install {wanted.celery}-server)")
         return 2
-    return 1 if torture(wanted.minutes, wanted.seed, wanted.customers, celery=wanted.celery) else 0
+    return 1 if torture(wanted.minutes, wanted.seed, wanted.customers, broker=wanted.celery) else 0
 
 
 if __name__ == "__main__":

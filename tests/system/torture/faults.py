@@ -1,4 +1,4 @@
-"""The faults: processes killed, PostgreSQL restarted, connections cut or stalled, the mail server closed."""
+"""The faults: programs and brokers killed, PostgreSQL restarted, connections cut or stalled, the mail server closed."""
 
 import signal
 import time
@@ -22,7 +22,7 @@ KINDS = {
     "mail server": 20,
 }
 # Beside them, where Celery works.
-KINDS_OF_BROKER = {"broker killed": 25, "broker emptied": 25}
+KINDS_OF_BROKER = {"broker killed": 20, "broker emptied": 20, "broker cut off": 20, "broker silent": 20}
 
 
 @dataclass
@@ -84,6 +84,10 @@ class FaultInjector:
         elif kind == "broker killed" and self.testbed.broker:
             self.testbed.broker.kill()
             self._later.append((now + self.dice.uniform(2, 10), self.testbed.broker.start))
+        elif kind in ("broker cut off", "broker silent") and self.testbed.broker:
+            network = self.testbed.broker.network
+            (Forwarder.cut if kind == "broker cut off" else Forwarder.stall)(network)
+            self._later.append((now + self.dice.uniform(4, 12), network.restore))
         elif kind == "mail server":
             self.testbed.inbox.is_closed = True
             self._later.append((now + self.dice.uniform(3, 10), self.reopen_mail_server))

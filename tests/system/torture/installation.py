@@ -17,7 +17,7 @@ from typing import Any
 
 import psycopg
 
-from tests.harness.broker import Broker
+from tests.harness.broker import BROKERS, Broker
 from tests.harness.customers import FRONTEND
 from tests.harness.databases import query
 from tests.harness.forwarder import Address, Forwarder, free_port, wait_until_listening
@@ -41,13 +41,13 @@ CELERY_TIMER = (*CELERY, "beat", "--scheduler", "okpuja.celery:RowTimer", "--log
 class Scale:
     """How many customers have an account, how many workers each installation has, how much faster time goes.
 
-    `celery`: workers are Celery's, two of them and a timer for each installation, over one broker.
+    `broker`: workers are Celery's, two of them and a timer for each installation, over one broker of this name.
     """
 
     people: int
     workers: dict[str, int] = field(default_factory=lambda: {"v1": 1, "v2": 3})
     time: int = 60
-    celery: bool = False
+    broker: str = ""
 
 
 class CeleryProcess(RestartableProcess):
@@ -162,8 +162,8 @@ def start_testbed(scale: Scale) -> Iterator[Testbed]:
         for forwarder in network:
             stack.callback(forwarder.close)
         testbed = Testbed(postgres, phonepe, network, inbox)
-        if scale.celery:
-            testbed.broker = stack.enter_context(Broker())
+        if scale.broker:
+            testbed.broker = stack.enter_context(BROKERS[scale.broker]())
         for generation, workers in scale.workers.items():
             testbed.installations.append(start_in(testbed, generation, workers, scale, stack))
         yield testbed
@@ -178,9 +178,8 @@ def start_in(
     entrance = Forwarder(addresses)
     stack.callback(entrance.close)
     first, second = (f"{forwarder.url}/simulator/apis/pg-sandbox" for forwarder in testbed.network)
-    # Each installation has its own database in the broker.
-    number = len(testbed.installations)
-    broker = {"BROKER_URL": f"{testbed.broker.url[:-1]}{number}"} if testbed.broker else {}
+    number = str(len(testbed.installations))
+    broker = {"BROKER_URL": testbed.broker.url(number)} if testbed.broker else {}
     installation = RestartedInstallation(
         generation,
         entrance,
