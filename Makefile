@@ -21,7 +21,7 @@ help:
 	@echo "make defects           puts the five gravest old defects back into a copy of the code: their tests must fail there"
 	@echo "make mutants [ARGS=payment/services/refunds/amounts.py] [SAMPLE=20]   small wrong edits: do the tests notice?"
 	@echo "make races [ROUNDS=50] [SEED=]   rounds of races through HTTP on PostgreSQL, with a table"
-	@echo "make torture [MINUTES=5] [SEED=] [ARGS=--celery]   kill, cut and restart a town of two shops, then audit it from outside"
+	@echo "make torture [MINUTES=5] [SEED=] [ARGS="--celery [rabbitmq]"]   kill, cut and restart a town of two shops, then audit it from outside"
 	@echo "make restore-drill     backup, destroy, restore into a second database, ledger_check; on SQLite and on PostgreSQL"
 	@echo "make rolling-restart [ROUNDS=2]   restart two web processes and two workers while people pay: how many requests fail?"
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
