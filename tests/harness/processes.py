@@ -87,6 +87,10 @@ class Process:
         self.ask_to_end()
         try:
             self.wait()
+        except subprocess.TimeoutExpired as late:
+            self.ask_to_end(signal.SIGABRT)  # PYTHONFAULTHANDLER: the stack of each thread
+            self._popen.wait(timeout=10)
+            raise AssertionError(f"{self.name} goes on after SIGTERM:\n{self.output[-10_000:]}") from late
         finally:
             self.kill()
 
@@ -233,6 +237,7 @@ def process_environment(**settings: Any) -> dict[str, str]:
         "ALLOWED_HOSTS": "127.0.0.1",
         "CACHE_URL": "db://cache",
         "LOG_LEVEL": "INFO",
+        "PYTHONFAULTHANDLER": "1",
         "SIMULATOR_DELIVERS": "True",
     }
     return wanted | {name: str(value) for name, value in settings.items()}
