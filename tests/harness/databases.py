@@ -97,6 +97,13 @@ def empty_database() -> Iterator[str]:
 
 
 @contextmanager
+def migrated_database() -> Iterator[str]:
+    """The URL of a migrated database without a row of ours."""
+    with _new_database("migrated", _migrated_template()) as url:
+        yield url
+
+
+@contextmanager
 def seeded_database() -> Iterator[tuple[str, Tokens]]:
     """The URL of a migrated and seeded database that nobody else uses, and tokens of ten customers in it."""
     template, tokens = _seeded_template()

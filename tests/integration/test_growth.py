@@ -26,7 +26,7 @@ from core.long_lists import LongPaginator
 from payment.models import GatewayCall, StateChange
 from payment.services.monitoring import CHECKS
 from tests.harness import ROOT, builders
-from tests.harness.databases import ON_POSTGRESQL, empty_database
+from tests.harness.databases import ON_POSTGRESQL, empty_database, migrated_database
 from tests.harness.processes import process_environment
 from tests.unit.backoffice.sold import book
 from tests.unit.payment.builders import make_payment
@@ -328,6 +328,7 @@ def test_a_case_and_a_closed_day_read_no_growing_table_whole(desk, alice, packag
     assert {table: sql for sql in reads for table in scanned_by(sql)} == {}
 
 
+@pytest.mark.proof
 @on_postgresql
 def test_the_owner_of_the_database_gets_the_extension():
     with empty_database() as url, ordinary_owner(url) as owned:
@@ -368,8 +369,7 @@ def test_an_index_that_was_interrupted_is_made_anew():
 
 @on_postgresql
 def test_a_thousand_payments_of_the_seed_obey_every_law():
-    with empty_database() as url:
-        migrate(url)
+    with migrated_database() as url:
         done = subprocess.run(
             [sys.executable, "-c", SEED.format(url=url)],
             cwd=ROOT,

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 import pytest
 
 from tests.harness.customers import arrive, pay
-from tests.harness.databases import empty_database, query
+from tests.harness.databases import migrated_database, query
 from tests.harness.forwarder import free_port
 from tests.harness.installation import WEBHOOK, Installation, needs_postgresql
 from tests.harness.processes import Simulator, eventually
@@ -65,7 +65,7 @@ def pgbouncer(folder, database_url):
 
 
 def test_people_pay_through_a_pooler_and_the_worker_finds_what_nobody_reports():
-    with empty_database() as direct, contextlib.ExitStack() as stack:
+    with migrated_database() as direct, contextlib.ExitStack() as stack:
         for limit in ("lock_timeout = '3s'", "statement_timeout = '15s'"):
             query(direct, f"ALTER DATABASE {direct.rpartition('/')[2]} SET {limit}")
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="okpuja-pooler-")))
