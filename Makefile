@@ -4,16 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures docs-site clients \
+.PHONY: run dev test test-fast test-sqlite test-postgresql samples proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures docs-site clients \
 	audit help
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
 	@echo "make dev [PORT=8000]   the same for developers: reloads changed code, shows stacks, stops at breakpoint()"
-	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   every test, on SQLite and on a real PostgreSQL"
+	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   a sample of every test, on SQLite and on a real PostgreSQL"
 	@echo "make test-fast         unit tests without sockets, a third of similar cases, on SQLite"
-	@echo "make proofs            every case of the proofs of which make test plays a sample, the laboratory, races, torture, siege"
+	@echo "make proofs            every case of every test on both databases, the laboratory, races, torture, siege"
+	@echo "make samples           counts the cases that make test and make proofs play"
 	@echo "make check             lint, types, floors, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
 	@echo "make frontends         what both frontends of the shop ask for, call by call, and what they get, as a table"
@@ -48,8 +49,8 @@ dev: $(VENV)/.dev .env
 
 test: test-sqlite test-postgresql
 
-# One file needs no second worker. Four of them on two cores: many tests wait for a process.
-WORKERS ?= $(if $(findstring .py,$(ARGS)),0,4)
+# One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all tests.
+WORKERS ?= $(if $(findstring .py,$(ARGS)),0,3)
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Compiled tests are kept: rewriting the asserts of 300 modules in each worker takes longer than most tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -67,9 +68,13 @@ test-fast: $(VENV)/.dev
 	$(if $(ARGS),,FAST=1) TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not slow and not proof" \
 		-n 2 --dist loadfile $(ARGS)
 
-# Every case of which `make test` plays a sample, and on PostgreSQL what it plays on SQLite only; then what takes minutes.
+# How many cases make test and make proofs play; the last line says how many nobody plays.
+samples: $(VENV)/.dev
+	@TEST_DATABASE=sqlite $(BIN)/python -m pytest --samples --collect-only -q -s | sed '/^left out of make proofs/q'
+
+# Every case of every test, on both databases; then what takes minutes.
 proofs: $(VENV)/.dev browser
-	PROOFS=1 TEST_DATABASE=sqlite $(PYTEST) -m proof
+	PROOFS=1 TEST_DATABASE=sqlite $(PYTEST)
 	@$(BIN)/python -m tests.harness.postgres
 	PROOFS=1 TEST_DATABASE=postgresql $(PYTEST)
 	@$(MAKE) --no-print-directory wire-table diagnose-lab defects races torture siege

@@ -2,12 +2,14 @@
 
 import itertools
 from collections import Counter
+from zlib import crc32
 
 import pytest
 import schemathesis
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import HealthCheck, settings
 from schemathesis.generation.feedback import FeedbackSources
+from schemathesis.generation.meta import TestPhase
 from schemathesis.pytest._test_builder import build_operation_test
 from schemathesis.python._constants.orchestrator import make_constants_value_source
 from schemathesis.specs.openapi import checks
@@ -118,19 +120,19 @@ def key(db):
     return itertools.cycle([create_key("a server", ApiKey.Scope.values)[1]])
 
 
-@pytest.mark.proof(every=2)
+@pytest.mark.proof(every=7)
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if "/api/server/" in each])
 def test_every_answer_to_a_server_is_described(operation, described, key):
     play(operation, lambda case: described(case, key))
 
 
-@pytest.mark.proof(every=3)
+@pytest.mark.proof(every=13)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_answer_to_a_customer_is_described(operation, described, customer):
     play(operation, lambda case: described(case, customer))
 
 
-@pytest.mark.proof(every=5)
+@pytest.mark.proof(every=21)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_answer_to_a_superuser_is_described(operation, described, superuser):
     play(operation, lambda case: described(case, superuser))
@@ -141,7 +143,8 @@ def play(operation, check):
 
     @few
     def each(case):
-        check(case)
+        if PROOFS or is_in_sample(case):
+            check(case)
 
     test = build_operation_test(
         config=schema.config,
@@ -151,6 +154,12 @@ def play(operation, check):
         feedback=FeedbackSources(constants_value_source=make_constants_value_source(schema)),
     )
     test()
+
+
+def is_in_sample(case) -> bool:
+    """What chance makes up, and every fourth of the sixty cases of an operation at the bounds of its parameters."""
+    phase = case.meta.phase
+    return phase.name is not TestPhase.COVERAGE or crc32(repr(phase.data).encode()) % 4 == 0
 
 
 def aim(case) -> None:

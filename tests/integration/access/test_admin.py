@@ -10,7 +10,8 @@ from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 from accounts.models import User
 from booking.models import Slot
 from payment.services.outcomes import apply_status
-from tests.harness import builders
+from tests.harness import PROOFS, builders
+from tests.harness.samples import sample
 from tests.integration.access.matrix import Staff, make_row, written
 from tests.integration.access.rules import (
     ACTIONS,
@@ -89,9 +90,10 @@ class Cells:
     def __init__(self, clients: Any, staff: Staff, superuser: User, customers: list[User | None]) -> None:
         self.clients, self.staff, self.superuser, self.customers = clients, staff, superuser, customers
         self.wrong: list[str] = []
-        self.count = 0
+        self.count = self.pages = 0
 
     def page(self, model: Any, row: str, rule: Any, key: int) -> None:
+        self.pages += 1
         page, method = row.split()
         url = path(model, page, key)
         may = [*self.staff.who_may(rule), *([self.superuser] if rule.superuser else [])]
@@ -100,14 +102,15 @@ class Cells:
             *self.staff.who_may_not(rule),
             *([] if rule.superuser else [self.superuser]),
         ]
-        for person in may_not:
+        # Another few of the people try each page in `make test`.
+        for person in sample(may_not, 4, self.pages):
             with written() as tables:
                 answer = getattr(self.clients(person), method)(
                     url, {"post": "yes"} if method == "post" else {}
                 )
             self.check(not is_let_in(answer) and not tables, f"{method} {url} let in {name(person)} {tables}")
         # A deletion that is allowed is asked for, not carried out.
-        for person in may if row != "delete post" else []:
+        for person in sample(may, 2, self.pages) if row != "delete post" else []:
             answer = getattr(self.clients(person), method)(url)
             self.check(is_let_in(answer), f"{method} {url} refused {name(person)}: {answer.status_code}")
 
@@ -137,7 +140,7 @@ def test_every_page_is_open_to_those_whom_its_rule_names_and_to_nobody_else(cell
             cells.page(model, row, rule, rows[model])
 
     assert cells.wrong == []
-    assert cells.count > 1_000
+    assert cells.count > (1_000 if PROOFS else 300)
 
 
 @pytest.mark.parametrize("fields", [{"is_staff": True}, {"is_superuser": True}, {"role": "ADMIN"}], ids=str)

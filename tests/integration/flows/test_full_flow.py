@@ -7,7 +7,7 @@ from tests.harness.customers import FRONTEND, Customer, arrive, pay
 from tests.harness.installation import needs_postgresql, start_installation
 from tests.harness.processes import eventually
 
-pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
+pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, pytest.mark.proof(every=2), needs_postgresql]
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])

@@ -19,6 +19,7 @@ from tests.harness.processes import Process, eventually, listening, process_envi
 
 pytestmark = [
     pytest.mark.sockets,
+    pytest.mark.proof(every=2),  # one generation; test_full_flow plays the other one
     pytest.mark.skipif(ON_POSTGRESQL, reason="the embedded default is SQLite: run with TEST_DATABASE=sqlite"),
 ]
 

@@ -12,7 +12,7 @@ from tests.harness import PROOFS
 
 # The same examples at every run: a failure in CI must be the failure at home.
 few = settings(
-    max_examples=30 if PROOFS else 12,
+    max_examples=30 if PROOFS else 6,
     deadline=None,
     derandomize=True,
     database=None,

@@ -25,7 +25,7 @@ from tests.harness import builders
 from tests.integration.input.fuzz import assert_answered, few
 from tests.unit.payment.builders import completed
 
-pytestmark = [pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=9), pytest.mark.django_db(transaction=True)]
 
 CATALOGUE = (PujaCategory, PujaService, Package, Slot, PromoCode)
 SENTENCE = re.compile(r'class="[^"]*(?:errorlist|text-red)[^"]*"')

@@ -6,6 +6,7 @@ import pytest
 from drf_spectacular.generators import SchemaGenerator
 from hypothesis import example, given, settings
 
+from tests.harness.samples import sample
 from tests.integration.access.rules import PAGES
 from tests.integration.input.fuzz import (
     BODIES,
@@ -18,7 +19,7 @@ from tests.integration.input.fuzz import (
 )
 from tests.integration.test_access import RULES, filled
 
-pytestmark = [pytest.mark.proof(every=4), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=13), pytest.mark.django_db(transaction=True)]
 __all__ = ["filled"]
 
 # These read no body, and ask PhonePe at most once in two seconds: too slow for many examples.
@@ -62,7 +63,7 @@ def test_any_body_is_answered_and_nothing_is_done_by_halves(api, alice, filled, 
 @given(body=BODIES)
 @example(body=DEEP[0])
 def test_any_body_of_a_stranger_is_answered(body):
-    for row in WRITES:
+    for row in sample(WRITES, 4):
         path, method = row.split()
         assert_answered(
             send(
@@ -100,7 +101,7 @@ def test_what_can_be_neither_stored_nor_sent_is_refused_in_every_field(
 
 
 def test_no_method_is_a_crash(api, alice, filled):
-    for path in {row.split()[0] for row in RULES}:
+    for path in sample(sorted({row.split()[0] for row in RULES}), 5):
         for method in ("get", "post", "put", "patch", "delete", "options", "trace", "brew"):
             if f"{path} {method}" not in RULES:
                 assert api(alice).generic(method.upper(), filled(path)).status_code < 500, (path, method)

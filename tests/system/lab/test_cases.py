@@ -49,7 +49,7 @@ def play(names):
     return {outcome["name"]: outcome for outcome in map(json.loads, lab.stdout.splitlines())}
 
 
-@pytest.mark.proof(every=12)
+@pytest.mark.proof(every=37)
 @pytest.mark.sockets
 @pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
 @pytest.mark.parametrize("name", [played(name) for name in CASES])

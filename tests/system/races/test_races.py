@@ -13,7 +13,7 @@ from tests.harness.processes import eventually
 from tests.harness.races import at_once
 from tests.harness.webhooks import webhook
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof(every=2)]  # a generation on each database
 
 ONE_PLACE = """
 UPDATE booking_slot SET capacity = 1

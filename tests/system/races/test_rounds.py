@@ -2,13 +2,14 @@
 
 import pytest
 
+from tests.harness import PROOFS
 from tests.harness.installation import needs_postgresql
 from tests.system.races.contests import CONTESTS
 from tests.system.races.rounds import arena, play
 
 pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
 
-ROUNDS, SEED = 3, 20251101
+ROUNDS, SEED = 5 if PROOFS else 2, 20251101
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])

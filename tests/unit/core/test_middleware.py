@@ -14,7 +14,7 @@ from tests.harness.builders import PASSWORD
 from tests.integration.test_access import RULES, filled
 
 # Each route there is.
-pytestmark = [pytest.mark.slow, pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.proof(every=9), pytest.mark.django_db(transaction=True)]
 __all__ = ["filled"]
 
 VALUES = {

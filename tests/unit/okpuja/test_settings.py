@@ -13,7 +13,7 @@ from tests.harness import ROOT
 
 pytestmark = pytest.mark.slow  # starts processes
 # One process for each case, and the same few readers, which tests/unit/okpuja/test_environment.py plays in full.
-in_sample = pytest.mark.proof(every=3)
+in_sample = pytest.mark.proof(every=7)
 
 SEED = {
     "PHONEPE_ENV": "UAT",

@@ -17,7 +17,7 @@ from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt, make_payment
 from worker.jobs import run_due
 
-pytestmark = [pytest.mark.proof(every=2), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=5), pytest.mark.django_db(transaction=True)]
 
 PAYMENTS = "/api/payments/payments/"
 WEBHOOK = "/api/payments/webhook/phonepe/"

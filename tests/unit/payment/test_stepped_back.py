@@ -31,7 +31,7 @@ from payment.states import AttemptState, Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import make_attempt, make_payment
 from worker.jobs import KINDS
 
-pytestmark = [pytest.mark.slow, pytest.mark.proof(every=3), pytest.mark.django_db]
+pytestmark = [pytest.mark.slow, pytest.mark.proof(every=7), pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

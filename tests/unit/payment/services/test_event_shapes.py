@@ -21,7 +21,7 @@ from payment.services.outcomes import apply_status
 from payment.services.webhooks import close_event, process_event, receive_webhook
 from tests.unit.payment.builders import completed
 
-pytestmark = [pytest.mark.slow, pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.proof(every=7), pytest.mark.django_db(transaction=True)]
 
 LOGIN = {"Authorization": hashlib.sha256(b"sim_hook:Sim-pass-9").hexdigest()}
 SALT = "099eb0cd-02cf-4e2a-8aca-3e6c6aff0399"

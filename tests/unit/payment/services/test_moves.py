@@ -25,7 +25,7 @@ from tests.harness.races import at_once, while_uncommitted
 from tests.unit.payment.builders import completed, make_payment
 from worker.jobs import run_due
 
-pytestmark = [pytest.mark.slow, pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.slow, pytest.mark.proof(every=7), pytest.mark.django_db(transaction=True)]
 
 HOUR = timedelta(hours=1)
 REASON = "the river has risen"

@@ -20,7 +20,7 @@ from simulator.webhook_deliveries import authentication_headers
 from tests.harness.races import at_once
 from worker.jobs import run_due
 
-pytestmark = [pytest.mark.proof(every=3), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=7), pytest.mark.django_db(transaction=True)]
 
 WEBHOOK = "/api/payments/webhook/phonepe/"
 # What the simulated PhonePe signs with: published, and worth nothing.

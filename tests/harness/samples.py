@@ -1,0 +1,187 @@
+"""Which tests a command plays: `make proofs` all of them, `make test` a sample on each database.
+
+`make samples` counts them.
+"""
+
+import inspect
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from types import CodeType
+from typing import TypeVar
+from zlib import crc32
+
+import pytest
+
+from tests.harness import FAST, PROOFS
+from tests.harness.databases import ON_POSTGRESQL
+
+Row = TypeVar("Row")
+
+# Sockets that break, pages that are drawn, rights, rates, input that is refused and threads that wait know little of
+# the database behind them: `make test` plays them on SQLite only, `make proofs` on both.
+ONCE = (
+    *(f"integration/{name}" for name in ("access", "browser", "frontend", "input", "simulator", "wire")),
+    *(f"integration/test_{name}" for name in ("access", "rates", "schema", "stale_tokens")),
+    *(
+        f"integration/flows/test_{name}"
+        for name in ("bodies", "dev", "endpoints", "slow_connections", "waits")
+    ),
+    *(
+        f"system/{name}"
+        for name in ("festival", "races/test_deadly_rows", "races/test_faults", "test_dead_ends")
+    ),
+    *(f"system/properties/test_any{name}" for name in ("_order", "thing")),
+    *("unit/core/test_middleware", "unit/core/test_pagination"),
+    *(
+        f"unit/diagnostics/{name}"
+        for name in ("golive", "management", "test_page", "test_runner.py", "test_views")
+    ),
+)
+# Servers as in production, and upgrades: whoever has rows to lose has them on PostgreSQL.
+ON_POSTGRESQL_ONLY = ("integration/upgrade", "system/siege", "system/test_last_release.py::test_people")
+# On PostgreSQL what races is played whole, and a third of the other tests: on both databases they pass the same code.
+MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
+# Of a test with more cases than these every third one is played: of each test by `make test-fast`, else of the cheap
+# ones, and of those that start servers, browsers or processes.
+MOST_CASES_IF_FAST, MOST_CASES, MOST_CASES_IF_DEAR, SIMILAR = 3, 9, 3, 3
+DEAR = ("browser", "slow", "sockets")
+# `make test-fast` leaves out the simulator and files that take three seconds and more.
+LEFT_OUT_IF_FAST = (
+    *("unit/simulator", "unit/accounts/test_login_guard", "unit/payment/test_single_outcome_path"),
+    *(
+        f"unit/payment/services/{name}"
+        for name in ("refunds/test_approval", "test_app_orders", "test_dispute_balance")
+    ),
+    "unit/payment/views/test_frontend_2026",
+)
+RACING = {"at_once", "while_uncommitted", "ThreadPoolExecutor", "Thread"}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """What one run plays. `names_files`: whoever names a file wants all of it, also on the second database."""
+
+    on_postgresql: bool = ON_POSTGRESQL
+    proofs: bool = PROOFS
+    fast: bool = FAST
+    names_files: bool = False
+
+    def loads(self, path: str) -> bool:
+        """Of what is left to SQLite nothing needs to be loaded on PostgreSQL."""
+        return self.proofs or not (self.on_postgresql and path.startswith(ONCE))
+
+    def plays(self, item: pytest.Item, number: int, cases: int) -> bool:
+        """`number` counts the `cases` of one test, from 0."""
+        if self.fast and (_races(item) or _path(item).startswith(LEFT_OUT_IF_FAST)):
+            return False  # SQLite lets only one person race
+        left = self._is_left_to_sqlite(item) if self.on_postgresql else self._is_left_to_postgresql(item)
+        return not left and self._is_in_sample(item, number, cases)
+
+    def _is_in_sample(self, item: pytest.Item, number: int, cases: int) -> bool:
+        proof = item.get_closest_marker("proof")
+        if self.proofs:
+            return True
+        if proof is not None and proof.kwargs.get("every") is None:
+            return False
+        every = proof.kwargs["every"] if proof is not None else 1
+        if cases > self._most_cases(item):
+            every = max(every, SIMILAR)
+        return number % every == (min(every, cases) // 2 if self.on_postgresql else 0)
+
+    def _most_cases(self, item: pytest.Item) -> int:
+        if self.fast or self.names_files:
+            return MOST_CASES_IF_FAST if self.fast else sys.maxsize
+        return MOST_CASES_IF_DEAR if any(map(item.get_closest_marker, DEAR)) else MOST_CASES
+
+    def _is_left_to_postgresql(self, item: pytest.Item) -> bool:
+        return not self.proofs and _path(item).startswith(ON_POSTGRESQL_ONLY) and not self.names_files
+
+    def _is_left_to_sqlite(self, item: pytest.Item) -> bool:
+        """What would be no different on PostgreSQL, and two thirds of the unit tests that would hardly be."""
+        path = _path(item)
+        if path.startswith(ONCE):
+            return not self.proofs
+        if not path.startswith("unit/") or item.get_closest_marker("postgresql"):
+            return False
+        commits = _commits(item)
+        uses_database = (
+            commits or "db" in getattr(item, "fixturenames", ()) or item.get_closest_marker("django_db")
+        )
+        if self.proofs or not uses_database:
+            return not uses_database
+        if not commits and not path.startswith(MONEY):
+            return True
+        return not self.names_files and not _races(item) and crc32(item.nodeid.encode()) % 3 != 0
+
+
+def sample(rows: Sequence[Row], every: int, start: int = 0) -> Sequence[Row]:
+    """Of a table that one test walks: every n-th row in `make test`, one at least; all of them in `make proofs`."""
+    return rows if PROOFS else rows[start % min(every, len(rows) or 1) :: every]
+
+
+def split(selection: Selection, items: list[pytest.Item]) -> tuple[list[pytest.Item], list[pytest.Item]]:
+    """What is played of all that was collected, and what is not."""
+    played, left = [], []
+    for item, number, cases in _numbered(items):
+        (played if selection.plays(item, number, cases) else left).append(item)
+    return played, left
+
+
+def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int, int]]:
+    tests = [name_of(item) for item in items]
+    number_of_cases, seen = Counter(tests), Counter[str]()
+    for item, test in zip(items, tests, strict=True):
+        yield item, seen[test], number_of_cases[test]
+        seen[test] += 1
+
+
+def name_of(item: pytest.Item) -> str:
+    """The test whose case it is."""
+    return item.nodeid.partition("[")[0]
+
+
+def _path(item: pytest.Item) -> str:
+    return item.nodeid.removeprefix("tests/")
+
+
+def _commits(item: pytest.Item) -> bool:
+    """Whether it has real transactions; the others are rolled back."""
+    marker = item.get_closest_marker("django_db")
+    is_marked = marker is not None and marker.kwargs.get("transaction", False)
+    return is_marked or bool({"transactional_db", "live_server"} & set(getattr(item, "fixturenames", ())))
+
+
+def _races(item: pytest.Item) -> bool:
+    """Whether several people act at the same moment in it, each on a connection of their own."""
+    return not RACING.isdisjoint(_names(inspect.unwrap(item.function).__code__))
+
+
+def _names(code: CodeType) -> set[str]:
+    inner = [_names(each) for each in code.co_consts if isinstance(each, CodeType)]
+    return {*code.co_names, *code.co_freevars}.union(*inner)
+
+
+RUNS = {
+    "make test, SQLite": Selection(on_postgresql=False, proofs=False, fast=False),
+    "make test, PostgreSQL": Selection(on_postgresql=True, proofs=False, fast=False),
+    "make proofs, SQLite": Selection(on_postgresql=False, proofs=True, fast=False),
+    "make proofs, PostgreSQL": Selection(on_postgresql=True, proofs=True, fast=False),
+}
+
+
+def count(items: list[pytest.Item]) -> Iterator[str]:
+    """For people: how many tests each run plays, those that are in `make test` on neither database, and a last
+    line that must say 0.
+    """
+    played = {name: set(split(run, items)[0]) for name, run in RUNS.items()}
+    yield from (f"{name:24} {len(chosen):6} cases" for name, chosen in played.items())
+    tests, proofs = [*played.values()][:2], [*played.values()][2:]
+    kept = {name_of(item) for chosen in tests for item in chosen}
+    only_proofs = sorted({name_of(item) for item in items} - kept)
+    yield f"of no case in make test: {len(only_proofs)}"
+    yield from (f"  {name}" for name in only_proofs)
+    left = [item.nodeid for item in items if not any(item in chosen for chosen in proofs)]
+    yield from (f"  {name}" for name in left)
+    yield f"left out of make proofs: {len(left)}"

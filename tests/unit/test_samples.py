@@ -1,0 +1,40 @@
+"""What `make test` leaves out, `make proofs` plays. (`make samples` counts it over all tests.)"""
+
+import pytest
+
+from tests.harness.samples import Selection
+
+TEST = {database: Selection(on_postgresql=database, proofs=False, fast=False) for database in (False, True)}
+PROOFS = Selection(on_postgresql=False, proofs=True, fast=False)
+
+
+def test_make_proofs_leaves_out_no_case(request):
+    assert [item for item in request.session.items if not PROOFS.plays(item, 1, 2)] == []
+
+
+@pytest.mark.proof(every=6)
+@pytest.mark.parametrize("on_postgresql", [False, True])
+def test_of_a_test_in_the_sample_a_case_is_always_played(request, on_postgresql):
+    """However few it has."""
+    selection = TEST[on_postgresql]
+    request.node.add_marker(pytest.mark.postgresql)  # else PostgreSQL plays no test without a database
+    for cases in range(1, 30):
+        played = [number for number in range(cases) if selection.plays(request.node, number, cases)]
+        assert len(played) in (cases // 6, cases // 6 + 1)
+        assert played
+
+
+@pytest.mark.sockets
+def test_of_many_similar_cases_each_third_is_played_other_ones_on_the_second_database(request):
+    request.node.add_marker(pytest.mark.postgresql)
+    on_sqlite, on_postgresql = (
+        {number for number in range(12) if selection.plays(request.node, number, 12)}
+        for selection in TEST.values()
+    )
+    assert (len(on_sqlite), len(on_postgresql)) == (4, 4)
+    assert not on_sqlite & on_postgresql
+
+
+def test_whoever_names_a_file_gets_all_of_its_cases(request):
+    named = Selection(on_postgresql=False, proofs=False, fast=False, names_files=True)
+    assert all(named.plays(request.node, number, 50) for number in range(50))
