@@ -8,6 +8,7 @@ import os
 import re
 import shutil
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -58,13 +59,14 @@ def write_bruno(schema: dict[str, Any], folder: Path) -> None:
     (folder / "bruno.json").write_text(json.dumps(about, indent=2) + "\n")
     variables = "  baseUrl: http://127.0.0.1:8000\n  access: \n  apiKey: \n"
     (folder / "environments" / "local.bru").write_text(f"vars {{\n{variables}}}\n")
-    number = 0
+    numbers: Counter[str] = Counter()
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
-            number += 1
-            of_tag = folder / operation["tags"][0]
-            of_tag.mkdir(exist_ok=True)
-            (of_tag / f"{operation['operationId']}.bru").write_text(_request(path, method, operation, number))
+            tag = operation["tags"][0]
+            numbers[tag] += 1
+            (folder / tag).mkdir(exist_ok=True)
+            request = _request(path, method, operation, numbers[tag])
+            (folder / tag / f"{operation['operationId']}.bru").write_text(request)
 
 
 def _request(path: str, method: str, operation: dict[str, Any], number: int) -> str:

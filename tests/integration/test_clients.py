@@ -1,4 +1,4 @@
-"""The generated Python client books a puja from the cart and from a server. `make clients` generates it."""
+"""The generated Python client books a puja; `make clients` writes it, and the collection for Bruno."""
 
 import subprocess
 import sys
@@ -8,6 +8,7 @@ import pytest
 from tests.harness import ROOT
 from tests.harness.databases import PASSWORD
 from tests.harness.installation import Installation
+from tools.client_schema import client_schema, write_bruno
 
 pytestmark = [pytest.mark.slow, pytest.mark.sockets]
 
@@ -45,3 +46,19 @@ def test_the_python_client_books_from_the_cart_and_from_a_server():
 
     assert tried.returncode == 0, tried.stderr[-2000:]
     assert [line.split(":")[0] for line in tried.stdout.splitlines()] == ["customer", "server"]
+
+
+def test_the_collection_for_bruno_is_that_of_the_api(tmp_path):
+    write_bruno(client_schema(), tmp_path / "bruno")
+    written, kept = (
+        {
+            f"{file.relative_to(folder)}": file.read_text()
+            for file in sorted(folder.rglob("*"))
+            if file.is_file()
+        }
+        for folder in (tmp_path / "bruno", CLIENTS / "bruno")
+    )
+
+    assert [name for name in written | kept if written.get(name) != kept.get(name)] == [], (
+        "run `make clients`"
+    )
