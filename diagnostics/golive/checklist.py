@@ -8,7 +8,7 @@ from django.db import DatabaseError, InterfaceError
 from django.utils import timezone
 
 from diagnostics.dependencies import describe_error
-from diagnostics.golive import flow, installation, network, server
+from diagnostics.golive import flow, installation, network, parts, server
 from diagnostics.golive.site import FAIL, NOT_RUN, NoAnswer, Point, Site, failed
 
 Json = dict[str, Any]
@@ -48,6 +48,10 @@ POINTS = (
     Point("mail", "Mail is sent", installation.mail),
     Point("monitoring", "Alerts reach a person", installation.somebody_is_told),
     Point("backups", "Backups", installation.backups),
+    Point("receipts", "Receipts and brand", parts.receipts, lambda: False),
+    Point("donations", "Donations", parts.donations),
+    Point("stored_secrets", "What is stored encrypted can be read", parts.stored_secrets, lambda: False),
+    Point("servers", "Servers of the business", parts.servers, lambda: False),
 )
 
 

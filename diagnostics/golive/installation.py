@@ -5,7 +5,9 @@ from datetime import timedelta
 
 from django.conf import settings
 from django.utils import timezone
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from accounts.models import User
 from core.backup_files import is_overdue, newest_made_at
 from diagnostics.golive.site import Result, Site, failed, not_run, passed
 from diagnostics.runner import usable_merchant
@@ -35,7 +37,11 @@ def second_factor(site: Site) -> Result:
             "warning: staff log in with a password alone",
             "Set STAFF_SECOND_FACTOR=True: each sets up a code of an app.",
         )
-    return passed("staff need a second factor")
+    staff = User.objects.filter(is_staff=True, account_status=User.AccountStatus.ACTIVE)
+    without = staff.exclude(pk__in=TOTPDevice.objects.filter(confirmed=True).values("user")).count()
+    return passed(
+        f"staff need a second factor; {without} of {staff.count()} set theirs up at their next login"
+    )
 
 
 def production(site: Site) -> Result:
