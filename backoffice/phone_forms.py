@@ -194,6 +194,16 @@ class HandedOverForm(forms.Form):
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
 
 
+class TakenForm(forms.Form):
+    """The money of a link, in the hands of staff."""
+
+    means = forms.ChoiceField(label=gettext_lazy("How"), choices=MEANS[1:], widget=forms.RadioSelect)
+    reference = forms.CharField(
+        label=gettext_lazy("Slip or bank reference"), max_length=64, required=False, validators=[plain_line]
+    )
+    key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+
 class CountForm(forms.Form):
     """Cash of a person as it was counted, beside the sum that the page showed."""
 

@@ -8,15 +8,17 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 from rest_framework.exceptions import APIException, ValidationError
 
 from accounts.models import User
 from accounts.services import find_or_add_address
 from backoffice import rights
 from backoffice.pages import desk_page, may, show
-from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm
+from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm, TakenForm
 from booking.models import Booking
 from core.dates import spell_moment
+from core.language import Text
 from core.money import grouped, paise
 from payment.models import CashClosing, ManualEntry, PayLink, Refund
 from payment.services.by_hand import (
@@ -26,6 +28,7 @@ from payment.services.by_hand import (
     close_cash,
     confirm_cash,
     give_back_by_hand,
+    pay_link_by_hand,
     unconfirmed_closings,
 )
 from payment.services.links import pay_link_url
@@ -34,6 +37,9 @@ from payment.services.server_payments import Customer, find_or_create_customer
 from payment.states import RefundState
 
 MOST_SHOWN = 50
+BOOKED = gettext_lazy("Booked: {number}. The confirmation and the receipt go out by mail.")
+PAID, ENDED = gettext_lazy("paid"), gettext_lazy("ended")
+OPENED = gettext_lazy("opened, not paid yet")
 FIELDS = {
     "selected_time": "start",
     "selected_date": "start",
@@ -89,12 +95,7 @@ def _book(request: HttpRequest, form: BookingForm) -> HttpResponse:
         raise PermissionDenied
     taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
     booking = book_by_hand(person, form.choice(), taken, **more)
-    messages.success(
-        request,
-        _("Booked: {number}. The confirmation and the receipt go out by mail.").format(
-            number=booking.book_id
-        ),
-    )
+    messages.success(request, BOOKED.format(number=booking.book_id))
     return redirect("desk:booked", booking.book_id)
 
 
@@ -112,16 +113,23 @@ def _show_refusal(form: BookingForm, refusal: APIException) -> None:
 
 @desk_page(rights.MAKE_BOOKINGS)
 def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
-    """A link with its end, to copy or to send by WhatsApp; POST takes it back."""
+    """A link with its end, to copy or to send by WhatsApp; POST takes it back, or enters its money, with `means`."""
     link = get_object_or_404(PayLink.objects.select_related("checkout__user", "checkout__payment"), pk=pk)
-    if request.method == "POST":
+    may_take_money = may(request, rights.TAKE_MONEY)
+    form = TakenForm(request.POST if "means" in request.POST else None)
+    if form.is_bound:
+        if not may_take_money:
+            raise PermissionDenied
+        if form.is_valid() and (answer := _take_money(request, link, form)):
+            return answer
+    elif request.method == "POST":
         try:
             take_back_link(link.pk)
             messages.success(request, _("The link has ended, and the place is free."))
         except APIException as refusal:
             messages.warning(request, str(refusal.detail))
         return redirect("desk:pay-link", link.pk)
-    checkout, address = link.checkout, pay_link_url(link)
+    checkout, address, state = link.checkout, pay_link_url(link), _state_of(link)
     text = _("Namaste! Please pay ₹{amount} for {puja}, {time}: {link} (good until {until})").format(
         amount=grouped(checkout.total_paise),
         puja=checkout.puja_title,
@@ -137,10 +145,28 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
         link=link,
         checkout=checkout,
         address=address,
-        state=_state_of(link),
+        state=state,
         whatsapp=f"https://wa.me/{phone}?{urlencode({'text': text})}" if phone else "",
         text=text,
+        form=form if may_take_money and state not in (PAID, ENDED) else None,
+        is_opened=state == OPENED,
     )
+
+
+def _take_money(request: HttpRequest, link: PayLink, form: TakenForm) -> HttpResponse | None:
+    """None: the form says why not."""
+    fields, by = form.cleaned_data, cast(User, request.user)
+    taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
+    try:
+        booking = pay_link_by_hand(link.pk, taken)
+    except APIException as refusal:
+        if PayLink.objects.filter(pk=link.pk, ended_at=None, checkout__booking=None).exists():
+            form.add_error(None, _first_sentence(refusal))
+            return None
+        messages.warning(request, _first_sentence(refusal))
+        return redirect("desk:pay-link", link.pk)
+    messages.success(request, BOOKED.format(number=booking.book_id))
+    return redirect("desk:booked", booking.book_id)
 
 
 @desk_page(rights.MAKE_BOOKINGS)
@@ -239,10 +265,10 @@ def _first_sentence(refusal: APIException) -> str:
     return str(detail)
 
 
-def _state_of(link: PayLink) -> str:
+def _state_of(link: PayLink) -> Text:
     payment = getattr(link.checkout, "payment", None)
     if payment is not None and payment.fulfilment:
-        return _("paid")
+        return PAID
     if link.ended_at is not None:
-        return _("ended")
-    return _("opened, not paid yet") if payment is not None else _("not opened yet")
+        return ENDED
+    return OPENED if payment is not None else _("not opened yet")

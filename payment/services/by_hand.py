@@ -18,24 +18,27 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from accounts.services import lock_user
+from accounts.services import lock_active_user, lock_user
 from booking.models import Booking, Checkout
 from booking.services import Beside, check_out_for, page_life
 from core.clocks import database_now
-from core.databases import Write, insert_rows
+from core.databases import Write, insert_rows, reserve_keys, write_together
 from core.errors import Conflict, InvalidField, Refusal
-from payment.models import CashClosing, LedgerEntry, ManualEntry, Payment, PaymentAttempt, Refund
+from payment.models import CashClosing, LedgerEntry, ManualEntry, PayLink, Payment, PaymentAttempt, Refund
+from payment.models.payments import MAX_ATTEMPTS
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.services.attempts import prefix
-from payment.services.outcomes import apply_payment_by_hand
+from payment.services.outcomes import AlreadyTaken, StillPayable, apply_payment_by_hand
 from payment.services.refunds.outcomes import complete_by_hand
-from payment.services.transitions import opening_change
-from payment.states import AttemptState
+from payment.services.status import refresh
+from payment.services.transitions import lock_payment, opening_change
+from payment.states import AttemptState, PaymentState
 
 Means = ManualEntry.Means
 KINDS = {Means.CASH: LedgerEntry.Kind.CASH, Means.TRANSFER: LedgerEntry.Kind.TRANSFER}
 BY_HAND = "MAN"  # begins the ids of attempts that PhonePe does not have
+SECONDS_TO_ASK = 5  # PhonePe, whether the customer has paid by the link already
 
 
 class AlreadyEntered(Conflict):
@@ -43,6 +46,11 @@ class AlreadyEntered(Conflict):
     default_detail = _(
         "This bank reference has been entered already: look at its booking before you enter it again."
     )
+
+
+class LinkEnded(Conflict):
+    default_code = "link_over"
+    default_detail = _("This link has ended, and its place is free again: make a new booking.")
 
 
 class NothingToClose(Conflict):
@@ -105,6 +113,34 @@ def book_by_hand(
             beside=Beside((Payment, PaymentAttempt), payment_writes),
         )
         attempt = PaymentAttempt.objects.select_related("payment__checkout").get(payment__checkout=checkout)
+        entry = apply_payment_by_hand(attempt, KINDS[taken.means], f"by user {taken.by.pk}")
+        return _enter(entry, taken)
+
+    entry = _once(taken, create)
+    return Booking.objects.get(checkout__payment=entry.entry.payment_id)
+
+
+def pay_link_by_hand(link_id: int, taken: Taken) -> Booking:
+    """The booking of a link whose money staff have instead. The link ends with it; all of it, or nothing.
+
+    PhonePe is asked first. A page that is open then can still be paid: what it brings is paid twice, and goes back.
+    Raises AlreadyEntered, AlreadyTaken (do not take the money), LinkEnded, StillPayable, and what
+    `apply_payment_by_hand` raises.
+    """
+    taken = _checked(taken)
+    link = PayLink.objects.select_related("checkout__user").get(pk=link_id)
+    payments = Payment.objects.filter(checkout=link.checkout_id)
+    is_entered = ManualEntry.objects.filter(key=taken.key).exists()
+    if not is_entered and (opened := payments.first()):
+        refresh(opened, SECONDS_TO_ASK, "staff")
+
+    def create() -> ManualEntry:
+        opened = payments.first()
+        attempt = _next_attempt(opened.pk) if opened else _first_attempt(link, taken)
+        if not PayLink.objects.filter(pk=link_id, ended_at=None).update(ended_at=timezone.now()):
+            raise LinkEnded
+        Payment.objects.filter(pk=attempt.payment_id).update(method=taken.means)
+        attempt.payment.method = taken.means
         entry = apply_payment_by_hand(attempt, KINDS[taken.means], f"by user {taken.by.pk}")
         return _enter(entry, taken)
 
@@ -225,6 +261,39 @@ def _enter(entry: LedgerEntry, taken: Taken) -> ManualEntry:
     return ManualEntry.objects.create(
         entry=entry, means=taken.means, person=taken.by, reference=taken.reference, key=taken.key
     )
+
+
+def _first_attempt(link: PayLink, taken: Taken) -> PaymentAttempt:
+    """Of a payment that nobody has opened yet. A first click on the link at this moment waits, or was faster."""
+    checkout, user = link.checkout, link.checkout.user
+    now, (payment_key, attempt_key) = reserve_keys(Payment, PaymentAttempt)
+    lock_active_user(user.pk)
+    if Payment.objects.filter(checkout=checkout).exists():
+        raise StillPayable
+    payment = _build_payment(checkout, user, taken, link.buyer_gstin)
+    payment.pk = payment_key
+    attempt = _build_attempt(payment, now)
+    attempt.pk = attempt_key
+    change = opening_change(payment, attempt, "taken_by_hand")
+    write_together([insert_rows(payment), insert_rows(attempt), insert_rows(change)])
+    return attempt
+
+
+def _next_attempt(payment_id: int) -> PaymentAttempt:
+    """Beside the orders of the link at PhonePe, under the payment's lock."""
+    payment = lock_payment(pk=payment_id)
+    if payment.state == PaymentState.SUCCESS or payment.fulfilment:
+        raise AlreadyTaken(payment_id=payment.pk)
+    last = payment.attempts.latest("number")
+    if not payment.is_open:
+        raise LinkEnded(payment_id=payment.pk)
+    if last.number == MAX_ATTEMPTS:  # its last page is open: the payment and the place end with it
+        raise StillPayable(payment_id=payment.pk)
+    attempt = _build_attempt(payment, database_now())
+    attempt.number = last.number + 1
+    attempt.save(force_insert=True)
+    opening_change(payment, attempt, "taken_by_hand").save(force_insert=True)
+    return attempt
 
 
 def _build_payment(checkout: Checkout, user: User, taken: Taken, buyer_gstin: str) -> Payment:

@@ -60,6 +60,25 @@ def test_a_booking_on_the_phone_is_a_link_to_send(desk, first, slot, phonepe):
     assert slot.held == 0
 
 
+def test_the_money_of_a_link_is_taken_at_the_counter(desk, first, slot, phonepe):
+    support, coordinator = desk("Support"), desk("Coordinator")
+    made = support.post(PHONE, last(slot, first(support.get(PHONE)))).url
+    page = support.get(made)
+    taken = {"means": "CASH", "reference": "slip 7", "key": key_of(page)}
+    assert "They pay here instead" not in coordinator.get(made).content.decode()
+    assert coordinator.post(made, taken).status_code == 403
+    answer = support.post(made, taken)
+
+    booking = Booking.objects.get()
+    assert answer.url == reverse("desk:booked", args=[booking.book_id])
+    assert support.post(made, taken).url == answer.url  # the same form twice
+    assert LedgerEntry.objects.get().by_hand.reference == "slip 7"
+    other_form = taken | {"key": "00000000-0000-4000-8000-000000000001"}
+    refused = support.post(made, other_form, follow=True)
+    assert "do not take the money" in refused.content.decode()
+    assert "They pay here instead" not in support.get(made).content.decode()
+
+
 def test_cash_at_the_counter_is_booked_counted_and_closed(desk, first, slot):
     support = desk("Support")
     fields = first(support.get(PHONE))

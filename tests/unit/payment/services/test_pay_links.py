@@ -9,14 +9,15 @@ from django.utils import timezone
 
 from booking.models import Booking, Checkout, SlotHold
 from core.errors import Conflict
-from payment.models import PayLink, Payment, PaymentAttempt
+from payment.models import LedgerEntry, ManualEntry, PayLink, Payment, PaymentAttempt, Refund
 from payment.reconciliation.invariants import find_violations
+from payment.services.by_hand import AlreadyTaken, LinkEnded, StillPayable, Taken, pay_link_by_hand
 from payment.services.checkout import LinkOver, pay_by_link
 from payment.services.holds import repair_holds
 from payment.services.links import pay_link_url
 from payment.services.outcomes import apply_status
 from payment.services.pay_links import make_pay_link, take_back_link
-from payment.states import AttemptState, PaymentState
+from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders, races
 from tests.harness.invariants import query, violations
 from tests.unit.payment.builders import FAILED, completed
@@ -213,3 +214,100 @@ def test_a_forged_link_is_not_found(client):
 def test_an_attempt_of_a_link_is_an_ordinary_order(link):
     attempt = pay_by_link(link)
     assert (attempt.state, attempt.by_hand) == (AttemptState.PENDING, False)
+
+
+# --- Paid at the counter -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cash(clerk):
+    return Taken(ManualEntry.Means.CASH, "slip 7", clerk, uuid.uuid4())
+
+
+def test_a_link_that_nobody_opened_is_paid_in_cash_and_ends(link, cash, client, slot):
+    booking = pay_link_by_hand(link.pk, cash)
+    again = pay_link_by_hand(link.pk, cash)
+
+    assert booking == again == Booking.objects.get(checkout=link.checkout)
+    payment = Payment.objects.get()
+    assert (payment.state, payment.fulfilment, payment.method) == ("SUCCESS", Fulfilment.BOOKED, "CASH")
+    assert [entry.kind for entry in LedgerEntry.objects.all()] == ["CASH"]
+    slot.refresh_from_db()
+    assert (slot.held, slot.booked) == (0, 1)
+    with pytest.raises(Conflict):
+        pay_by_link(link)
+    assert PaymentAttempt.objects.get().by_hand
+
+
+def test_money_that_still_comes_by_an_open_page_goes_back(link, cash):
+    opened = pay_by_link(link)
+    booking = pay_link_by_hand(link.pk, cash)
+    apply_status(opened.pk, completed(), "webhook")
+
+    assert Booking.objects.get() == booking
+    refund = Refund.objects.get()
+    assert (refund.attempt, refund.amount_paise, refund.reason) == (opened, 110_000, "paid twice")
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+    assert sorted(LedgerEntry.objects.values_list("kind", flat=True)) == ["CASH", "SURPLUS"]
+
+
+def test_no_cash_is_entered_for_what_phonepe_has_the_money_of(link, cash, phonepe):
+    phonepe.decide(pay_by_link(link).merchant_order_id)
+    with pytest.raises(AlreadyTaken):
+        pay_link_by_hand(link.pk, cash)
+
+    assert Booking.objects.get().checkout == link.checkout  # PhonePe was asked
+    assert not ManualEntry.objects.exists()
+    assert [entry.kind for entry in LedgerEntry.objects.all()] == ["RECEIPT"]
+
+
+def test_an_order_that_failed_is_followed_by_cash(link, cash):
+    apply_status(pay_by_link(link).pk, FAILED, "worker")
+    pay_link_by_hand(link.pk, cash)
+
+    assert [each.by_hand for each in PaymentAttempt.objects.order_by("number")] == [False, True]
+    assert Payment.objects.get().method == "CASH"
+
+
+def test_money_in_review_is_no_reason_to_take_more(link, cash):
+    apply_status(pay_by_link(link).pk, completed(100_000), "worker")
+    with pytest.raises(AlreadyTaken):
+        pay_link_by_hand(link.pk, cash)
+
+
+def test_a_link_that_has_ended_takes_no_cash(link, cash, slot):
+    ends(link)
+    with pytest.raises(LinkEnded):
+        pay_link_by_hand(link.pk, cash)
+
+    assert not Payment.objects.exists()
+    slot.refresh_from_db()
+    assert (slot.held, slot.booked) == (0, 0)
+
+
+def test_a_third_page_must_end_first(link, cash):
+    for _ in range(2):
+        apply_status(pay_by_link(link).pk, FAILED, "worker")
+    pay_by_link(link)
+    with pytest.raises(StillPayable):
+        pay_link_by_hand(link.pk, cash)
+
+
+@pytest.mark.postgresql
+def test_cash_and_a_click_at_once_are_one_payment(link, cash):
+    races.at_once(lambda: refused(pay_by_link, link), lambda: refused(pay_link_by_hand, link.pk, cash))
+    if not Booking.objects.exists():  # the click was faster, and asks for one more try
+        pay_link_by_hand(link.pk, cash)
+
+    assert Payment.objects.get().method == "CASH"
+    assert LedgerEntry.objects.get().kind == "CASH"
+    with pytest.raises(Conflict):
+        pay_by_link(link)
+
+
+def refused(act, *arguments):
+    try:
+        act(*arguments)
+    except Conflict as refusal:
+        return refusal
+    return None
