@@ -20,7 +20,6 @@ from rest_framework.viewsets import GenericViewSet
 from accounts.models import User
 from accounts.permissions import HasRight
 from booking.models import Booking
-from booking.services.booking_search import find_bookings
 from booking.services.priests import assignable, employees
 from core import serializers
 from core.errors import InvalidField
@@ -58,6 +57,7 @@ from payment.services.desk_figures import (
     revenue_report,
 )
 from payment.services.priests import assign_account
+from payment.services.search import bookings_about
 
 VIEW, CHANGE = HasRight("booking.view_booking"), HasRight("booking.change_booking")
 SEE_PRIESTS, ASSIGN = HasRight("booking.view_priest"), HasRight("booking.add_assignment")
@@ -96,7 +96,7 @@ class DeskBookingFilter(filters.FilterSet):
         fields = ("search", "status", "date_from", "date_to")
 
     def filter_search(self, bookings: QuerySet[Any], name: str, text: str) -> QuerySet[Any]:
-        return bookings.filter(pk__in=find_bookings(text, DeskArray.most_rows))
+        return bookings.filter(pk__in=bookings_about(text.strip(), DeskArray.most_rows))
 
     def filter_status(self, bookings: QuerySet[Any], name: str, word: str) -> QuerySet[Any]:
         """In any case, as the page sends it. Words of no booking, such as IN_PROGRESS, find none."""

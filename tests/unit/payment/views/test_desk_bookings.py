@@ -96,6 +96,9 @@ def test_the_list_is_narrowed_as_the_page_asks(desk, alice, charlie, package, sl
         "alice@example",
     ):
         assert found(search=text) == [first.pk], text
+    attempt = first.checkout.payment.attempts.get()
+    for number in (attempt.merchant_order_id, first.checkout.payment.reference, "0001", "devi alice"):
+        assert found(search=number) == [first.pk], number
     assert found(search="Online Jaap") == [second.pk]
     assert found(search="nobody") == []
 
@@ -185,6 +188,19 @@ def test_above_the_limit_a_second_person_decides(api, booking, settings, decisio
     assert row["status"] == ("REJECTED" if decision == "approved" else "CONFIRMED")
     booking.refresh_from_db()
     assert booking.rejected == (decision == "approved")
+
+
+def test_cancelled_above_the_limit_gives_the_share_of_the_policy_and_requests_no_more(
+    desk, booking, settings
+):
+    """The customer could take the share alone, so nobody else approves it."""
+    settings.REFUND_SECOND_PERSON_ABOVE, settings.REFUND_POLICY = 100, ((48, 100), (24, 50))
+    Booking.objects.filter(pk=booking.pk).update(starts_at=timezone.now() + timedelta(hours=30))
+    answer = change(desk, booking, "CANCELLED", cancellation_reason="asked by phone")
+
+    assert answer.json()["booking"]["status"] == "CANCELLED"
+    [refund] = Refund.objects.all()
+    assert (refund.amount_paise, refund.is_requested) == (booking.checkout.total_paise // 2, False)
 
 
 @pytest.mark.parametrize("status", ["CANCELLED", "REJECTED"])
