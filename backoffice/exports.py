@@ -149,6 +149,27 @@ class ReceiptResource(Resource):
         return str(receipt)
 
 
+class CreditNoteResource(Resource):
+    number = Field(column_name="credit note")
+    issued_at = column("issued_at", "issued at", Moment)
+    receipt = column("receipt", "corrects receipt")  # as its number
+    payment = column("refund__payment__reference", "payment")
+    refund = column("refund__merchant_refund_id", "refund")
+    payer = column("refund__payment__user__full_name", "given to")
+    total = column("total_paise", "total", Rupees)
+    gstin = column("gstin", "our GSTIN")
+    buyer = column("buyer_gstin", "GSTIN of the buyer")
+    sac = column("sac", "SAC")
+    state = column("place_of_supply", "place of supply")
+    taxable = column("taxable_paise", "taxable value", Rupees)
+    cgst = column("cgst_paise", "CGST", Rupees)
+    sgst = column("sgst_paise", "SGST or UTGST", Rupees)
+    igst = column("igst_paise", "IGST", Rupees)
+
+    def dehydrate_number(self, note: CreditNote) -> str:
+        return str(note)
+
+
 @dataclass(frozen=True)
 class GstGroup:
     """Papers of one kind that are taxed alike. Amounts of credit notes are negative."""
@@ -238,12 +259,17 @@ def receipts(first: date, last: date) -> QuerySet[Receipt]:
     return rows.select_related("payment__user").order_by("series", "year", "number")
 
 
-def gst(first: date, last: date) -> Iterator[GstGroup]:
-    """Receipts by the day of the money, credit notes by the day of the refund. Untaxed papers have an empty GSTIN."""
-    notes = CreditNote.objects.filter(
+def credit_notes(first: date, last: date) -> QuerySet[CreditNote]:
+    rows = CreditNote.objects.filter(
         _during(first, last, "issued_at"), refund__attempt__simulated=settings.PHONEPE_SIMULATION_MODE
     )
-    for paper, sign, rows in (("receipt", 1, receipts(first, last)), ("credit note", -1, notes)):
+    return rows.select_related("refund__payment__user", "receipt").order_by("series", "year", "number")
+
+
+def gst(first: date, last: date) -> Iterator[GstGroup]:
+    """Receipts by the day of the money, credit notes by the day of the refund. Untaxed papers have an empty GSTIN."""
+    papers = ("receipt", 1, receipts(first, last)), ("credit note", -1, credit_notes(first, last))
+    for paper, sign, rows in papers:
         alike = ("gstin", "buyer_gstin", "place_of_supply", "sac", "gst_basis_points")
         taxes = ("cgst_paise", "sgst_paise", "igst_paise")
         sums = {f"sum_{name}": Sum(name) for name in ("total_paise", *taxes)}
@@ -281,6 +307,7 @@ class Export:
 EXPORTS: dict[str, Export] = {
     "gst": Export(_("GST summary"), GstResource, gst),
     "receipts": Export(_("Receipts"), ReceiptResource, receipts),
+    "credit-notes": Export(_("Credit notes"), CreditNoteResource, credit_notes),
     "payments": Export(_("Payments"), PaymentResource, payments),
     "refunds": Export(_("Refunds"), RefundResource, refunds),
     "ledger": Export(_("Ledger"), LedgerResource, ledger),

@@ -44,6 +44,10 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
             Entry(_("Booking on the phone"), "call", "desk:phone-booking", (rights.MAKE_BOOKINGS,)),
             Entry(_("Cash"), "payments", "desk:cash", (rights.CLOSE_CASH,)),
             Entry(_("Money to give back"), "undo", "desk:handed-over", (rights.TAKE_MONEY,)),
+            Entry(
+                _("Receipts"), "receipt_long", "desk:papers", (rights.SEE_RECEIPTS, rights.SEE_CREDIT_NOTES)
+            ),
+            Entry(_("Donations"), "volunteer_activism", "desk:donations", (rights.SEE_DONATIONS,)),
             Entry(_("Exports"), "download", "desk:exports", (rights.SEE_LEDGER,)),
             Entry(_("Reports"), "bar_chart", "desk:reports", (rights.SEE_LEDGER,)),
             Entry(_("Settlements"), "account_balance", "desk:settlements", (rights.COMPARE_SETTLEMENTS,)),

@@ -38,6 +38,8 @@ SEE_OFFERS = "payment.view_offer"
 END_OFFERS = "payment.change_offer"
 SEE_RECEIPTS = "payment.view_receipt"
 SEE_CREDIT_NOTES = "payment.view_creditnote"
+SEE_DONATIONS = "payment.view_donation"
+EXPORT_PANS = "payment.export_pan"
 SEE_LEDGER = "payment.view_ledgerentry"
 MAKE_BOOKINGS = "payment.add_paylink"
 TAKE_MONEY = "payment.add_manualentry"
@@ -104,6 +106,8 @@ WORDS: dict[str, Text] = {
     CLOSE_CASH: _("count and close cash"),
     CONFIRM_CASH: _("confirm a difference in another person's cash"),
     COMPARE_SETTLEMENTS: _("compare settlement files, and enter what they show"),
+    SEE_DONATIONS: _("see donations and their donors"),
+    EXPORT_PANS: _("take donors with their whole PAN along, for Form 10BD"),
     SEE_LEDGER: _("see the ledger"),
     SEE_RECONCILIATIONS: _("see comparisons with PhonePe's records"),
     SEE_DISPUTES: _("see disputes"),
@@ -137,7 +141,8 @@ _SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE
 
 ROLES: dict[str, frozenset[str]] = {
     OWNER: frozenset(WORDS),
-    MANAGER: frozenset(WORDS) - {DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS, ADD_ENDPOINTS, ASSIGN_ROLES},
+    MANAGER: frozenset(WORDS)
+    - {EXPORT_PANS, DECIDE_DISPUTES, DIAGNOSE, ADD_API_KEYS, ADD_ENDPOINTS, ASSIGN_ROLES},
     SUPPORT: _LOOK
     | _SEE_MONEY
     | {CHANGE_BOOKINGS, SEE_PRIESTS, SEE_PROMO_CODES, SEE_PEOPLE, CHANGE_PEOPLE, END_SESSIONS}
@@ -146,7 +151,7 @@ ROLES: dict[str, frozenset[str]] = {
     ACCOUNTANT: _LOOK
     | _SEE_MONEY
     | {SEE_PROMO_CODES, WRITE_NOTES, SEE_LEDGER, SEE_RECONCILIATIONS, DECIDE_DISPUTES, SEE_WEBHOOKS}
-    | {CLOSE_CASH, CONFIRM_CASH, COMPARE_SETTLEMENTS},
+    | {CLOSE_CASH, CONFIRM_CASH, COMPARE_SETTLEMENTS, SEE_DONATIONS, EXPORT_PANS},
     COORDINATOR: _LOOK
     | {MAKE_BOOKINGS, CHANGE_BOOKINGS, WRITE_NOTES, ADD_SLOTS, CHANGE_SLOTS}
     | {SEE_PRIESTS, CHANGE_PRIESTS, ASSIGN_PRIESTS, OWN_DAY},

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from backoffice import rights
-from backoffice.exports import EXPORTS, as_csv, as_xlsx
+from backoffice.exports import EXPORTS, Export, as_csv, as_xlsx
 from backoffice.pages import desk_page, show
 from backoffice.reports import DIMENSIONS, report
 from payment.models import LedgerEntry
@@ -49,12 +49,17 @@ def exports(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request.POST) if request.method == "POST" else PeriodForm(initial=last_month())
     name, _colon, kind = request.POST.get("file", "").partition(":")
     if request.method == "POST" and name in EXPORTS and kind in ("csv", "xlsx") and form.is_valid():
-        return _send(request, name, kind, form.cleaned_data["first"], form.cleaned_data["last"])
+        return send_table(
+            request, name, EXPORTS[name], kind, form.cleaned_data["first"], form.cleaned_data["last"]
+        )
     tables = [(key, export.title) for key, export in EXPORTS.items()]
     return show(request, "backoffice/exports.html", _("Exports"), form=form, tables=tables)
 
 
-def _send(request: HttpRequest, name: str, kind: str, first: date, last: date) -> HttpResponse:
+def send_table(
+    request: HttpRequest, name: str, export: Export, kind: str, first: date, last: date
+) -> HttpResponse:
+    """As `kind`, csv or xlsx, and in the log."""
     file_name = f"{name}-{first:%Y-%m-%d}-{last:%Y-%m-%d}.{kind}"
     by = cast(User, request.user)
     LogEntry.objects.create(
@@ -65,7 +70,7 @@ def _send(request: HttpRequest, name: str, kind: str, first: date, last: date) -
         change_message="exported",
     )
     logger.info("exported", extra={"table": name, "user": by.pk, "first": str(first), "last": str(last)})
-    export, headers = EXPORTS[name], {"Cache-Control": "private, no-store"}
+    headers = {"Cache-Control": "private, no-store"}
     if kind == "xlsx":
         sheet = as_xlsx(export, first, last)
         return FileResponse(sheet, as_attachment=True, filename=file_name, content_type=XLSX, headers=headers)  # type: ignore[return-value]

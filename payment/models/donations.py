@@ -17,6 +17,7 @@ class Donation(models.Model):
     pan = models.TextField(blank=True, editable=False, help_text="encrypted, with the payment that it is of")
 
     class Meta:
+        permissions = [("export_pan", "Can take the PANs of donors along")]
         indexes = [models.Index(fields=["email"], name="donation_email")]
 
     def __str__(self) -> str:

@@ -88,6 +88,7 @@ def test_each_table_adds_up_to_the_ledger(trade):
     assert total(table("payments"), "fees") == ours["fee_paise"]
     assert total(table("refunds"), "amount") == -ours["refund_paise"]
     assert total(table("receipts"), "total") == paying
+    assert total(table("credit-notes"), "total") == -ours["refund_paise"]
     assert total(table("bookings"), "received") == paying - 5_001  # a donation is no booking
     assert total(table("gst"), "total") == paying + ours["refund_paise"]
     parts = ("taxable value", "CGST", "SGST or UTGST", "IGST")

@@ -1,0 +1,138 @@
+"""Donations of a financial year: a list with masked PANs, and the donors with their whole PAN for Form 10BD.
+
+A donation counts in the year of its money. What of it went back, to the donor or to their bank, is not counted.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+from django.conf import settings
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
+from django.db.models.functions import Coalesce
+from django.utils.translation import gettext_lazy as _
+from import_export.resources import Resource
+
+from accounts.pan_cards import KeyIsMissing, mask
+from backoffice.exports import CHUNK, Export, Rupees, column
+from payment.models import PAYING, Donation, LedgerEntry, Payment, Receipt
+from payment.models.receipts import financial_year
+from payment.reconciliation.days import span
+from payment.services.donations import pan_of
+
+Kind = LedgerEntry.Kind
+PAN_CODE = "1"  # of Form 10BD: the identification number is a PAN
+UNREADABLE = "?"
+
+
+def donations_of_year(year: int) -> QuerySet[Donation]:
+    """That were paid, the newest receipt first, each with `left_paise`: what came and has not gone back."""
+    series = Receipt.Series.SIMULATION if settings.PHONEPE_SIMULATION_MODE else Receipt.Series.DONATION
+    # Of its own money: what came a second time, and went back, is no donation.
+    pays = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind__in=PAYING)
+    entries = LedgerEntry.objects.filter(Exists(pays), payment=OuterRef("payment")).exclude(kind=Kind.FEE)
+    left = entries.order_by().values("attempt").annotate(sum=Sum("amount_paise")).values("sum")
+    return (
+        Donation.objects.filter(payment__receipt__series=series, payment__receipt__year=year)
+        .annotate(left_paise=Coalesce(Subquery(left), 0))
+        .select_related("payment__user", "payment__receipt")
+        .order_by(F("payment__receipt__number").desc(nulls_first=True))
+    )
+
+
+@dataclass(frozen=True)
+class Line:
+    receipt: Receipt
+    name: str
+    email: str
+    pan: str  # masked
+    purpose: str
+    paise: int
+    left_paise: int
+
+    @property
+    def back_paise(self) -> int:
+        return self.paise - self.left_paise
+
+
+def line_of(donation: Donation) -> Line:
+    payment, pan = donation.payment, _pan(donation)
+    return Line(
+        receipt=payment.receipt,
+        name=_name(payment),
+        email=_email(donation),
+        pan=mask(pan) if pan and pan != UNREADABLE else pan,
+        purpose=donation.purpose,
+        paise=payment.receipt.total_paise,
+        left_paise=donation.left_paise,  # type: ignore[attr-defined]  # annotated
+    )
+
+
+def _name(payment: Payment) -> str:
+    return payment.payer_reference or (payment.user.full_name if payment.user else "")
+
+
+def _email(donation: Donation) -> str:
+    return donation.payment.user.email if donation.payment.user else donation.email
+
+
+def _pan(donation: Donation) -> str:
+    try:
+        return pan_of(donation)
+    except KeyIsMissing:  # logged there; the others are shown
+        return UNREADABLE
+
+
+@dataclass
+class Donor:
+    """A row of Form 10BD: all that one person gave in a year, by one means."""
+
+    pan: str
+    name: str
+    email: str
+    mode: str
+    kind: str = "Others"
+    section: str = "Section 80G(5)(iv)"
+    address: str = ""
+    paise: int = 0
+    receipts: list[str] = field(default_factory=list)
+
+    @property
+    def code(self) -> str:
+        return PAN_CODE if self.pan else ""
+
+    @property
+    def numbers(self) -> str:
+        return ", ".join(self.receipts)
+
+
+class Form10BdResource(Resource):
+    code = column("code", "ID code")
+    pan = column("pan", "unique identification number")
+    section = column("section", "section code")
+    name = column("name", "name of donor")
+    address = column("address", "address of donor")
+    kind = column("kind", "donation type")
+    mode = column("mode", "mode of receipt")
+    amount = column("paise", "amount of donation", Rupees)
+    email = column("email", "mail")
+    receipts = column("numbers", "receipts")
+
+
+def donors(first: date, last: date) -> Iterator[Donor]:
+    """Of the financial year in which `first` lies: by PAN, and, of those without one, by name and mail address."""
+    year = financial_year(span(first)[0])
+    found: dict[tuple[str, ...], Donor] = {}
+    for donation in donations_of_year(year).iterator(CHUNK):
+        pan, name, email = _pan(donation), _name(donation.payment), _email(donation)
+        left = donation.left_paise  # type: ignore[attr-defined]  # annotated
+        if not left:
+            continue
+        key = (pan,) if pan and pan != UNREADABLE else (pan, name.casefold(), email.casefold())
+        donor = found.setdefault(key, Donor(pan, name, email, "Electronic modes"))
+        donor.paise += left
+        donor.receipts.append(str(donation.payment.receipt))
+    yield from sorted(found.values(), key=lambda each: (not each.pan, each.name.casefold(), each.pan))
+
+
+FORM_10BD = Export(_("Form 10BD"), Form10BdResource, donors)

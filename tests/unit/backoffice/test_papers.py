@@ -1,0 +1,149 @@
+"""Receipts and credit notes on a page of their own; donations with masked PANs, and whole ones for Form 10BD."""
+
+import csv
+import io
+from decimal import Decimal
+
+import pytest
+from django.contrib.admin.models import LogEntry
+from django.db.models import Sum
+from django.urls import reverse
+
+from backoffice.views import papers
+from payment.models import CreditNote, LedgerEntry, PaymentAttempt, Receipt
+from payment.models.receipts import financial_year
+from payment.services.donations import Donor, build_donation
+from payment.services.outcomes import apply_status
+from payment.services.receipts import number_credit_note, number_receipt
+from tests.harness import builders
+from tests.unit.payment.builders import completed, make_payment
+from tests.unit.payment.services.test_credit_notes import refunded
+
+pytestmark = pytest.mark.django_db(transaction=True)
+PAPERS, DONATIONS = "/admin/desk/papers/", "/admin/desk/donations/"
+PAN, OTHER_PAN = "ABCPE1234F", "ZZZPE9876Q"
+
+
+@pytest.fixture(autouse=True)
+def real_money(settings):
+    settings.PHONEPE_SIMULATION_MODE = False
+
+
+def paid(payment):
+    PaymentAttempt.objects.filter(payment=payment).update(simulated=False)
+    apply_status(payment.attempts.get().pk, completed(payment.amount_paise), "worker")
+    number_receipt(payment.receipt.pk)
+    payment.receipt.refresh_from_db()
+    return payment
+
+
+def gift(name, paise, pan="", email="donor@example.com"):
+    payment = make_payment(amount_paise=paise, payer_reference=name)
+    build_donation(payment, Donor(email=email, purpose="Annadan", pan=pan)).save(force_insert=True)
+    return paid(payment)
+
+
+def numbers_on(page):
+    return [str(row[0]) for row in page.context["rows"]]
+
+
+def test_receipts_and_credit_notes_are_found_by_every_number_and_printed(desk, cart):
+    payment, other = paid(make_payment(builders.make_checkout(cart))), gift("Asha", 50_100)
+    refund = refunded(payment, 30_000)
+    note = number_credit_note(CreditNote.objects.get().pk)
+    accountant = desk("Accountant")
+
+    both = [str(other.receipt), str(payment.receipt)]
+    assert numbers_on(accountant.get(PAPERS)) == both
+    for text in (str(payment.receipt), str(payment.receipt).lower(), payment.reference):
+        assert numbers_on(accountant.get(PAPERS, {"q": text})) == both[1:], text
+    for text in (str(note), refund.merchant_refund_id, payment.reference):
+        assert numbers_on(accountant.get(PAPERS, {"kind": "credit-notes", "q": text})) == [str(note)], text
+    page = accountant.get(PAPERS, {"kind": "credit-notes"})
+    assert str(payment.receipt) in page.content.decode()
+    [[_paper, _payment, _moment, pdf]] = page.context["rows"]
+    assert accountant.get(pdf).content.startswith(b"%PDF")
+    assert numbers_on(accountant.get(PAPERS, {"q": "OKP/26-27/999999"})) == []
+
+
+@pytest.mark.parametrize("query", ["kind=money", "before=x", "before=-1", "before=99999999999999999999"])
+def test_an_address_that_means_nothing_is_not_found(desk, query):
+    assert desk("Owner").get(f"{PAPERS}?{query}").status_code == 404
+
+
+def test_papers_and_donations_are_turned_page_by_page_at_constant_cost(
+    desk, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(papers, "ON_A_PAGE", 2)
+    gifts = [gift(f"Donor {number}", 10_000, PAN) for number in range(2)]
+    accountant = desk("Accountant")
+    for address, key in ((PAPERS, "before"), (DONATIONS, "below")):
+        accountant.get(address)
+        with django_assert_num_queries(3) as few:  # the session, its owner with their rights, the rows
+            accountant.get(address)
+        gifts += [gift("Another", 10_000, PAN) for _ in range(3)]
+        with django_assert_num_queries(len(few.captured_queries)):
+            first = accountant.get(address)
+        assert first.context["following"]
+        second = accountant.get(address, {key: first.context["following"]})
+        assert second.status_code == 200
+        assert second.context["following"] != first.context["following"]
+
+
+def test_pans_are_masked_on_the_page_and_whole_in_the_export_of_who_may(desk):
+    gift("Asha Devi", 50_100, PAN)
+    gift("ASHA DEVI", 20_000, PAN, email="other@example.com")
+    gift("Ravi", 10_000, OTHER_PAN)
+    nobody = gift("", 5_100, email="")
+    year = financial_year(nobody.receipt.received_at)
+    manager, accountant = desk("Manager"), desk("Accountant")
+    page = manager.get(DONATIONS)
+
+    assert "XXXXX1234X" in page.content.decode()
+    assert PAN not in page.content.decode()
+    assert "Form 10BD" not in page.content.decode()
+    assert manager.post(DONATIONS, {"year": year, "file": "csv"}).status_code == 403
+    assert desk("Support").get(DONATIONS).status_code == 403
+    answer = accountant.post(DONATIONS, {"year": year, "file": "csv"})
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff"))))
+    assert [
+        (row["unique identification number"], row["ID code"], row["amount of donation"]) for row in rows
+    ] == [(PAN, "1", "701.00"), (OTHER_PAN, "1", "100.00"), ("", "", "51.00")]
+    assert sum(Decimal(row["amount of donation"]) for row in rows) * 100 == money()
+    assert LogEntry.objects.filter(object_repr__startswith="form-10bd").count() == 1
+    assert b"".join(accountant.post(DONATIONS, {"year": year, "file": "xlsx"})).startswith(b"PK")
+
+
+def test_what_went_back_is_no_donation(desk):
+    gone, partly = gift("Asha", 50_000, PAN), gift("Ravi", 20_000, OTHER_PAN)
+    refunded(gone, 50_000)
+    refunded(partly, 5_000)
+    year = financial_year(gone.receipt.received_at)
+    accountant = desk("Accountant")
+    lines = accountant.get(DONATIONS, {"year": year}).context["lines"]
+
+    assert [(line.paise, line.back_paise) for line in lines] == [(20_000, 5_000), (50_000, 50_000)]
+    answer = accountant.post(DONATIONS, {"year": year, "file": "csv"})
+    rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff"))))
+    assert [row["amount of donation"] for row in rows] == ["150.00"]
+    assert money() == 15_000
+
+
+def test_another_year_has_its_own_donors(desk):
+    year = financial_year(gift("Asha", 50_000, PAN).receipt.received_at)
+    assert desk("Owner").get(DONATIONS, {"year": year - 1}).context["lines"] == []
+    assert desk("Owner").get(DONATIONS, {"year": "soon"}).context["year"] == year
+
+
+def test_the_page_of_papers_is_in_the_navigation_of_who_may_see_them(desk):
+    for role, sees in (("Support", True), ("Coordinator", False)):
+        page = desk(role).get(reverse("desk:tables")).content.decode()
+        assert (f'href="{PAPERS}"' in page) == sees, role
+
+
+def money():
+    """What donors gave and have not got back, by the ledger."""
+    series = Receipt.Series.DONATION
+    return LedgerEntry.objects.filter(payment__receipt__series=series).aggregate(sum=Sum("amount_paise"))[
+        "sum"
+    ]
