@@ -16,6 +16,7 @@ SENTENCES = {
     "books_differ": "A day's payments differ between PhonePe's books and ours: look at Reconciliations in the admin.",
     "worker_overdue": "Background work is late: the worker is dead, or too slow.",
     "backup_overdue": "There is no backup of the last 36 hours in BACKUP_DIR: look at what `manage.py backup` says.",
+    "cash_not_counted": "Cash of an earlier day has not been counted: close it under Cash on the desk.",
     "work_fails": "Background work on one row fails again and again; other rows go on: see Work leases in the admin.",
     "webhook_endpoint_off": "A server of yours gets no events any more: look at Webhook endpoints in the admin.",
     "webhook_silence": "Payments are confirmed only because we ask: no webhook of PhonePe arrives.",

@@ -106,6 +106,10 @@ class Refund(models.Model):
                 name="refund_open",
                 condition=Q(state__in=(RefundState.WAITING, *OPEN_REFUND)),
             ),
+            # Those of a month are compared with their credit notes each minute.
+            models.Index(
+                fields=["decided_at"], name="refund_completed", condition=Q(state=RefundState.COMPLETED)
+            ),
             *(
                 models.Index(fields=[column], name=name, condition=~Q(**{column: ""}))
                 for column, name in (("provider_refund_id", "refund_provider"), ("utr", "refund_utr"))

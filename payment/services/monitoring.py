@@ -9,7 +9,8 @@ from typing import Any
 
 import requests
 from django.conf import settings
-from django.db.models import Count, Exists, F, Min, Q, QuerySet
+from django.db.models import Count, Exists, F, Min, Q, QuerySet, Sum
+from django.utils import timezone
 
 from accounts.session_ends import expired_admin_sessions, purge_admin
 from booking.services import forget_networks, outdated_networks
@@ -23,6 +24,7 @@ from notifications.services import cases_alerted_today
 from payment.models import (
     OPEN_ATTEMPT,
     OPEN_REFUND,
+    ManualEntry,
     Payment,
     PaymentAttempt,
     Refund,
@@ -35,6 +37,7 @@ from payment.services.holds import carts_in_review, release_carts_in_review, rep
 from payment.services.leases import WHOLE_KIND, left_to_background, process_row
 from payment.services.notifications import alert_staff
 from payment.services.queue import oldest_overdue
+from payment.services.receipts import create_missing_credit_notes, refunds_without_note
 from payment.services.refunds.amounts import REQUESTED
 from payment.services.retention import delete_old_records, old_records
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
@@ -54,6 +57,7 @@ SECONDS_BETWEEN_CHECKS = MINUTE
 MOST_GUESS_CASES = 3
 MOST_CASES = 20  # of one rule in one run: the next run alerts the rest
 PING_TIMEOUT = (5, 5)
+CASH_COUNTED_BY = 9  # o'clock, of the next morning
 
 Signs = Callable[[datetime], Sequence["QuerySet[Any]"]]
 
@@ -90,6 +94,7 @@ CHECKS: dict[str, Check] = {
         lambda now: purge_expired(now.timestamp()), lambda now: [counters.expired(now.timestamp())]
     ),
     "old records": Check(delete_old_records, old_records),
+    "credit notes": Check(create_missing_credit_notes, lambda now: [refunds_without_note(now)]),
 }
 
 
@@ -298,6 +303,31 @@ def check_backups(now: datetime) -> None:
     if is_overdue(now):
         made_at = newest_made_at()
         alert_staff("backup_overdue", case="backup", made_at=made_at and made_at.isoformat())
+
+
+def uncounted_cash(now: datetime) -> "QuerySet[ManualEntry]":
+    """Taken on a day whose next morning has come, and not counted."""
+    local = timezone.localtime(now)
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    due = midnight if local.hour >= CASH_COUNTED_BY else midnight - timedelta(days=1)
+    return ManualEntry.objects.filter(means=ManualEntry.Means.CASH, closing=None, created_at__lt=due)
+
+
+@check("cash", lambda now: [uncounted_cash(now)])
+def check_cash(now: datetime) -> None:
+    """One case for each person. The alert names nobody: the desk does."""
+    rows = uncounted_cash(now).order_by().values("person")
+    people = rows.annotate(paise=Sum("entry__amount_paise"), since=Min("created_at")).order_by("person")
+    cases = (
+        Case(
+            None,
+            f"cash:{row['person']}",
+            row["person"],
+            {"uncounted_paise": row["paise"], "since": timezone.localdate(row["since"]).isoformat()},
+        )
+        for row in people
+    )
+    _alert_cases("cash_not_counted", cases)
 
 
 @check("worker")

@@ -381,6 +381,7 @@ ALERT_DROP_RULES: dict[str, Callable[[Facts], str]] = {
     "books_differ": _happened,
     "worker_overdue": _happened,
     "backup_overdue": _happened,
+    "cash_not_counted": _happened,
     "webhook_silence": _happened,
     "guessing": _happened,
     "dispute": _happened,

@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -38,12 +39,13 @@ from payment.models.receipts import financial_year
 from payment.services.donations import pan_of
 from payment.services.gst import tax_of_credit_note, tax_of_receipt
 from payment.services.leases import hold_lease
-from payment.states import Fulfilment
+from payment.states import Fulfilment, RefundState
 
 Paper = TypeVar("Paper", Receipt, CreditNote)
 
 PAID_BY: dict[str, Text] = {LedgerEntry.Kind.CASH: _("cash"), LedgerEntry.Kind.TRANSFER: _("bank transfer")}
 BACKLOG = 5  # so many receipts beside one are numbered together with it
+LATELY = timedelta(days=31)
 CLOCKS_DIFFER = timedelta(seconds=60)
 ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 # Drawing takes a processor for a moment: one at a time in each process, so that the other threads go on.
@@ -121,6 +123,20 @@ def create_credit_note(refund: Refund, returned_paise: int) -> None:
         total_paise=returned_paise,
         **(tax_of_credit_note(receipt, returned_paise) if receipt else {}),
     )
+
+
+def refunds_without_note(now: datetime) -> QuerySet[Refund]:
+    """Completed lately, and without their credit note: code of an older release has completed them."""
+    lately = Refund.objects.filter(state=RefundState.COMPLETED, decided_at__gte=now - LATELY)
+    return lately.filter(credit_note=None).order_by("decided_at", "pk")
+
+
+def create_missing_credit_notes(now: datetime, limit: int = 50) -> None:
+    """Gives the oldest of them theirs. The ledger says what went back."""
+    for refund in refunds_without_note(now).select_related("attempt", "payment__checkout")[:limit]:
+        entry = LedgerEntry.objects.get(kind=LedgerEntry.Kind.REFUND, reference=refund.merchant_refund_id)
+        with transaction.atomic():
+            create_credit_note(refund, -entry.amount_paise)
 
 
 def _series(payment: Payment) -> Receipt.Series:

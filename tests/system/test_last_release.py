@@ -124,8 +124,9 @@ def test_people_pay_cancel_give_and_get_their_money_back(shop):
         lambda: ended.items() <= dict(shop.query("SELECT id, state FROM payment_payment")).items(),
         "one payment has failed, and the gift has arrived",
     )
-    # The last release knows no credit notes.
-    known = {name: law for name, law in invariants.LAWS.items() if "credit note" not in name}
-    assert not invariants.violations(shop.query, known)
     for process in (*shop.servers, *shop.workers):
         assert "Traceback" not in process.output
+    # It knows no credit notes: the worker of this release, which comes next, gives the refund its own.
+    shop.code = ROOT
+    shop.work()
+    eventually(lambda: not invariants.violations(shop.query), "all laws hold")

@@ -30,6 +30,7 @@ from payment.services.by_hand import (
     open_cash,
 )
 from payment.services.gateway_calls import ByHand
+from payment.services.monitoring import check_cash, uncounted_cash
 from payment.services.personal_data import export_person
 from payment.services.receipts import receipt_document, receipt_of
 from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund
@@ -312,3 +313,24 @@ def test_two_closings_at_once_are_one(alice, choice, cashier, colleague):
 def test_their_export_has_it(alice, choice, cashier):
     book_by_hand(alice, choice, cash(cashier))
     assert len(export_person(alice.email)["payment.manualentry"]) == 1
+
+
+def test_cash_that_nobody_has_counted_is_told_next_morning_once(
+    alice, charlie, choice, cashier, colleague, settings
+):
+    """For each person who has some; what was counted, and what came by transfer, is not meant."""
+    settings.STAFF_EMAILS = ["ops@example.com"]
+    book_by_hand(alice, choice, cash(cashier))
+    book_by_hand(charlie, choice, transfer(colleague))
+    this_morning = timezone.localtime().replace(hour=9, minute=0, second=0, microsecond=0)
+
+    def told(at):
+        check_cash.run(at)
+        return list(Notification.objects.filter(kind="alert").values_list("facts__case", flat=True))
+
+    assert told(this_morning) == []  # taken today
+    ManualEntry.objects.update(created_at=this_morning - timedelta(hours=20))
+    assert told(this_morning - timedelta(minutes=1)) == []
+    assert told(this_morning) == told(this_morning + timedelta(hours=1)) == [f"cash:{cashier.pk}"]
+    close_cash(cashier, 110_000, 110_000, "", cashier)
+    assert not uncounted_cash(this_morning).exists()

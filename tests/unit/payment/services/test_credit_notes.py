@@ -13,6 +13,7 @@ from payment.gateways import RefundStatus
 from payment.models import CreditNote, Receipt, ReceiptCounter, Refund
 from payment.phonepe.enums import ProviderStatus
 from payment.reconciliation.invariants import find_violations
+from payment.services.monitoring import run_checks
 from payment.services.outcomes import apply_status
 from payment.services.receipts import create_credit_note, credit_note_pdf, number_credit_note
 from payment.services.refunds.outcomes import apply_refund_status
@@ -63,6 +64,22 @@ def test_a_completed_refund_has_a_credit_note_for_its_receipt():
     assert len(str(note)) <= 16
     assert find_violations() == []
     assert violations(query) == {}
+
+
+def test_a_refund_that_an_older_release_completed_gets_its_note_from_the_worker():
+    """It has written the refund and the ledger, and knows no credit notes."""
+    refund, kept = refunded(paid(), 3_000), refunded(paid(), 4_000)
+    CreditNote.objects.filter(refund=refund).delete()
+    assert find_violations() != []
+    for _ in range(2):
+        run_checks(1)
+    run_due(["credit_notes"])
+
+    assert find_violations() == []
+    assert violations(query) == {}
+    note = CreditNote.objects.get(refund=refund)
+    assert (note.total_paise, note.issued_at) == (3_000, refund.decided_at)
+    assert CreditNote.objects.filter(refund=kept).count() == 1
 
 
 def test_a_refund_that_is_under_way_has_none():
