@@ -8,10 +8,12 @@ from typing import Any
 
 from django.contrib import admin
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions import open_session
+from backoffice.urls import urlpatterns as desk_pages
 from bench.growth import Clock, Measure
 from booking.models import Booking, Package, Slot
 from diagnostics import dependencies, history
@@ -222,9 +224,10 @@ def _desk() -> Iterator[tuple[str, Measure]]:
                     shown = f"admin {name}: {spec.title} {choice['display']}"
                     yield shown, partial(_get, client, path + choice["query_string"])
     for path in (
-        f"{API}/promo/admin/promos/",
-        f"{API}/promo/admin/promos/stats/",
-        f"{API}/astrology/admin/dashboard/",
+        *(f"{API}/promo/admin/promos/", f"{API}/promo/admin/promos/stats/"),
+        *(f"{API}/astrology/admin/dashboard/", f"{API}/booking/admin/dashboard/?days=7"),
+        *(f"{API}/booking/admin/bookings/", f"{API}/booking/admin/bookings/?search={user.phone}"),
+        *(f"{API}/booking/admin/bookings/employees/", f"{API}/auth/users/"),
     ):
         yield f"desk GET {path}", partial(_get, _shop_of(staff), path)
     assert admin.site.is_registered(Payment)
@@ -249,14 +252,21 @@ def _daily_pages(
     }
     for what, text in named.items():
         yield f"desk: search by {what}", partial(_found, client, f"/admin/desk/search/?q={text}")
-    yield "desk: person", partial(_get, client, f"/admin/desk/people/{payment.user.pk}/")
-    yield "desk: history of prices", partial(_get, client, "/admin/desk/history/?kind=prices")
-    yield "desk: undecided payments", partial(_get, client, "/admin/desk/needs/undecided/")
+    assert payment.checkout is not None
+    rows = {"person": payment.user.pk, "catalogue-puja": payment.checkout.puja_service_id}
+    rows["package-price"] = payment.checkout.puja_service.packages.get().pk
+    number = payment.checkout.booking.book_id
+    for pattern in desk_pages:
+        parts = [*pattern.pattern.converters]
+        key = number if parts in (["number"], ["book_id"]) else rows.get(pattern.name)
+        if not parts or key:
+            path = reverse(f"desk:{pattern.name}", args=[key] if parts else [])
+            yield f"desk page: {pattern.name}", partial(_found, client, path)
 
 
 def _found(client: Client, path: str) -> Any:
     answer = client.get(path)
-    assert answer.status_code in (200, 302), (path, answer.status_code)
+    assert answer.status_code in (200, 302, 405), (path, answer.status_code)  # 405: a button without a page
     return answer
 
 
