@@ -1,5 +1,5 @@
-"""What Today tells in numbers. Each function is one statement, over days, open rows or the newest ones: none grows with
-the trade. Simulated money counts only while the simulator is on."""
+"""What Today tells in numbers. Each function is one statement, over two days, open rows or the newest ones: none grows
+with the trade; the sums of the days before are kept. Simulated money counts only while the simulator is on."""
 
 import json
 from collections import Counter
@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from django.conf import settings
+from django.core.cache import cache
 from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum
-from django.db.models.functions import TruncDate, TruncHour
+from django.db.models.functions import Coalesce, TruncDate, TruncHour
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -24,6 +26,7 @@ from payment.models import (
     PaymentAttempt,
     StateChange,
 )
+from payment.reconciliation.days import span
 from payment.services.monitoring import real_or_simulating
 from payment.states import AttemptState, PaymentState
 
@@ -81,21 +84,15 @@ class Hop:
 
 
 def money(today: date) -> Money:
-    """By the ledger, so that these sums are those of its check."""
-    first = today - timedelta(days=max(SPANS) - 1)
-    entries = LedgerEntry.objects.filter(
-        real_or_simulating("simulated"),
-        created_at__gte=timezone.make_aware(datetime(first.year, first.month, first.day)),
-    ).exclude(kind=LedgerEntry.Kind.FEE)
-    rows = [
-        *entries.order_by()
-        .values(day=TruncDate("created_at"), puja=F("payment__checkout__puja_title"))
-        .annotate(
-            came=Sum("amount_paise", filter=~Q(kind__in=WENT_BACK), default=0),
-            back=Sum("amount_paise", filter=Q(kind__in=WENT_BACK), default=0),
-            payments=Count("pk", filter=Q(kind__in=PAYING)),
-        )
-    ]
+    """By the ledger, so that these sums are those of its check. The day before is not over yet: a transaction that has
+    begun before midnight commits after it."""
+    first, open_from = today - timedelta(days=max(SPANS) - 1), today - timedelta(days=1)
+    key = f"desk:money:{first}:{settings.PHONEPE_SIMULATION_MODE}"
+    closed = cache.get(key)
+    if closed is None:
+        closed = _sums_by_day_and_puja(first, open_from)
+        cache.set(key, closed, DAY.total_seconds())
+    rows = [*closed, *_sums_by_day_and_puja(open_from, today + timedelta(days=1))]
     days = [first + timedelta(days=number) for number in range(max(SPANS))]
     by_day, by_puja = Counter(dict.fromkeys(days, 0)), Counter[str]()
     for row in rows:
@@ -117,9 +114,26 @@ def money(today: date) -> Money:
     )
 
 
+def _sums_by_day_and_puja(first: date, before: date) -> list[dict[str, Any]]:
+    entries = LedgerEntry.objects.filter(
+        real_or_simulating("simulated"), created_at__gte=span(first)[0], created_at__lt=span(before)[0]
+    ).exclude(kind=LedgerEntry.Kind.FEE)
+    return [
+        *entries.order_by()
+        .values(day=TruncDate("created_at"), puja=F("payment__checkout__puja_title"))
+        .annotate(
+            came=Sum("amount_paise", filter=~Q(kind__in=WENT_BACK), default=0),
+            back=Sum("amount_paise", filter=Q(kind__in=WENT_BACK), default=0),
+            payments=Count("pk", filter=Q(kind__in=PAYING)),
+        )
+    ]
+
+
 def hours(now: datetime) -> list[Hour]:
     """The last 24, oldest first, of the newest orders."""
-    newest = PaymentAttempt.objects.order_by("-pk").values("pk")[:NEWEST_ORDERS]
+    older = PaymentAttempt.objects.filter(created_at__lte=now - DAY).order_by("-pk").values("pk")[:1]
+    of_a_day = PaymentAttempt.objects.filter(pk__gt=Coalesce(Subquery(older), 0))
+    newest = of_a_day.order_by("-pk").values("pk")[:NEWEST_ORDERS]
     recent = PaymentAttempt.objects.filter(
         real_or_simulating("simulated"), pk__in=newest, created_at__gt=now - DAY
     )

@@ -6,7 +6,9 @@ from decimal import Decimal
 
 import pytest
 from django.contrib.admin.models import LogEntry
+from django.db import connection
 from django.db.models import Sum
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from backoffice.views import papers
@@ -79,10 +81,11 @@ def test_papers_and_donations_are_turned_page_by_page_at_constant_cost(
     accountant = desk("Accountant")
     for address, key in ((PAPERS, "before"), (DONATIONS, "below")):
         accountant.get(address)
-        with django_assert_num_queries(3) as few:  # the session, its owner with their rights, the rows
+        with CaptureQueriesContext(connection) as few:
             accountant.get(address)
+        assert len(few) <= 6  # the session, its owner, their second factor and rights, the rows
         gifts += [gift("Another", 10_000, PAN) for _ in range(3)]
-        with django_assert_num_queries(len(few.captured_queries)):
+        with django_assert_num_queries(len(few)):
             first = accountant.get(address)
         assert first.context["following"]
         second = accountant.get(address, {key: first.context["following"]})

@@ -169,6 +169,19 @@ def test_money_is_what_the_ledger_says_by_span_and_puja(alice, charlie, package,
     assert len(money.by_day) == 30
 
 
+def test_days_that_are_over_are_summed_once(alice, charlie, package, django_assert_num_queries):
+    """Yesterday and today are read anew: what begins before midnight may be committed after it."""
+    today, first = timezone.localdate(), paid(builders.make_cart(alice, package))
+    LedgerEntry.objects.filter(payment=first).update(created_at=timezone.now() - timedelta(days=5))
+    assert figures.money(today).came == {1: 0, 7: 110_000, 30: 110_000}
+    second = paid(builders.make_cart(charlie, package))
+    LedgerEntry.objects.filter(payment=second).update(created_at=timezone.now() - timedelta(days=1))
+
+    with django_assert_num_queries(1):
+        assert figures.money(today).came == {1: 0, 7: 220_000, 30: 220_000}
+    assert figures.money(today + timedelta(days=1)).came == {1: 0, 7: 220_000, 30: 220_000}
+
+
 def test_what_happened_before_midnight_is_not_of_today(alice, package):
     payment = paid(builders.make_cart(alice, package))
     midnight = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
