@@ -1,14 +1,13 @@
 """Accounts and addresses. What compares several rows of one person runs under `lock_user`."""
 
 import logging
-from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.hashers import check_password, make_password
 from django.contrib.auth.password_validation import validate_password
 from django.core.exceptions import ValidationError as Invalid
 from django.db import IntegrityError, transaction
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from rest_framework.exceptions import NotFound, ValidationError
@@ -19,7 +18,8 @@ from accounts.login_guard import begin_login, begin_password_check
 from accounts.models import Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.second_factor import check_login
 from accounts.session_ends import end_all
-from core.compiled import CompiledRead, lock_and_reserve_keys
+from core.compiled import CompiledRead
+from core.databases import Query, read_together
 from core.errors import Conflict, Refusal
 from core.networks import UNKNOWN, network_of
 
@@ -52,12 +52,9 @@ def lock_active_user(user_id: int) -> None:
         raise AccountClosed
 
 
-def lock_active_user_and_reserve_keys(user_id: int, *models: type[Model]) -> tuple[datetime, list[int]]:
-    """As `lock_active_user`, and then `reserve_keys`, without a round trip more."""
-    user, now, keys = lock_and_reserve_keys(_locked_person, user_id, *models)
-    if not user.is_active:
-        raise AccountClosed
-    return now, keys
+def locking_user(user_id: int) -> Query[User]:
+    """As `lock_user`, before other queries in one round trip. Whose account is closed is not `is_active`."""
+    return _locked_person.one(user_id)
 
 
 @CompiledRead
@@ -287,17 +284,33 @@ def remove_address(address: Address) -> None:
 
 def address_for_delivery(user: User, address_id: int | None) -> Address | None:
     """The chosen address, else the default, else the latest, else none. Never somebody else's."""
-    mine = Address.objects.filter(user=user)
+    found: list[Address]
+    [found] = read_together(finding_address(user.pk, address_id))
+    return require_address(found, address_id)
+
+
+def finding_address(user_id: int, address_id: int | None) -> Query[list[Address]]:
+    """Reads what `require_address` looks at."""
     if address_id is None:
-        return _addresses_by_default.first(user.pk)
-    if chosen := mine.filter(pk=address_id).first():
-        return chosen
-    raise ValidationError({"address_id": [_("This address does not exist.")]})
+        return _addresses_by_default.query(user_id)
+    return _addresses_by_key.query(address_id, user_id)
+
+
+def require_address(found: list[Address], address_id: int | None) -> Address | None:
+    """The one that was found by `finding_address`. Raises ValidationError when the chosen one is not there."""
+    if not found and address_id is not None:
+        raise ValidationError({"address_id": [_("This address does not exist.")]})
+    return found[0] if found else None
 
 
 @CompiledRead
 def _addresses_by_default(user_id: int) -> QuerySet[Address]:
     return Address.objects.filter(user=user_id).order_by("-is_default", "-id")[:1]
+
+
+@CompiledRead
+def _addresses_by_key(address_id: int, user_id: int) -> QuerySet[Address]:
+    return Address.objects.filter(pk=address_id, user=user_id)
 
 
 def _clear_default(user: User) -> None:

@@ -16,9 +16,8 @@ from uuid import UUID
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model, QuerySet
 from django.db.models import query as orm
-from django.db.transaction import TransactionManagementError
 
-from core.databases import Write, reserve_keys
+from core.databases import Query, Write, read_together
 
 P = ParamSpec("P")
 Row = TypeVar("Row", bound=Model)
@@ -90,14 +89,6 @@ class _Select(Generic[Row]):
     annotations: dict[str, int]
     converters: dict[int, tuple[list[Callable[..., Any]], Any]]
 
-    def read(self, values: dict[str, Any]) -> list[Row]:
-        connection = connections[DEFAULT_DB_ALIAS]
-        if self.locks and connection.get_autocommit():
-            raise TransactionManagementError("rows are locked inside a transaction only")
-        with connection.cursor() as cursor:
-            cursor.execute(self.sql, self.template.fill(values))
-            return [self.build(row) for row in cursor.fetchall()]
-
     def build(self, row: tuple[Any, ...]) -> Row:
         if self.converters:
             row = _converted(row, self.converters)
@@ -131,25 +122,34 @@ class CompiledRead(Generic[P, Row]):
         self._select = cache(self._compile)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
-        return self.statement().read(self._signature.bind(*args, **kwargs).arguments)
+        rows: list[Row]
+        [rows] = read_together(self.query(*args, **kwargs))
+        return rows
+
+    def query(self, *args: P.args, **kwargs: P.kwargs) -> Query[list[Row]]:
+        select = self._select(connections[DEFAULT_DB_ALIAS].vendor)
+        values = select.template.fill(self._signature.bind(*args, **kwargs).arguments)
+        return Query(select.sql, values, lambda rows: [select.build(row) for row in rows], select.locks)
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
         return next(iter(self(*args, **kwargs)), None)
 
     def get(self, *args: P.args, **kwargs: P.kwargs) -> Row:
         """Raises DoesNotExist of the model."""
-        for row in self(*args, **kwargs):
-            return row
-        raise self.statement().missing()
+        row: Row
+        [row] = read_together(self.one(*args, **kwargs))
+        return row
 
-    def statement(self) -> _Select[Row]:
-        return self._select(connections[DEFAULT_DB_ALIAS].vendor)
+    def one(self, *args: P.args, **kwargs: P.kwargs) -> Query[Row]:
+        """As `query`, of a row that is there: else its answer is DoesNotExist of the model, raised."""
+        select, query = self._select(connections[DEFAULT_DB_ALIAS].vendor), self.query(*args, **kwargs)
 
-    @property
-    def parameter(self) -> str:
-        """The name of the only one."""
-        [name] = self._signature.parameters
-        return name
+        def read(rows: list[tuple[Any, ...]]) -> Row:
+            for row in query.read(rows):
+                return row
+            raise select.missing()
+
+        return Query(query.sql, query.parameters, read, query.locks)
 
     def _compile(self, vendor: str) -> _Select[Row]:
         markers = _markers(self._signature)
@@ -176,11 +176,14 @@ class CompiledValues(Generic[P]):
         self._select = cache(self._compile)
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...] | None:
+        row: tuple[Any, ...] | None
+        [row] = read_together(self.query(*args, **kwargs))
+        return row
+
+    def query(self, *args: P.args, **kwargs: P.kwargs) -> Query[tuple[Any, ...] | None]:
         sql, template, converters = self._select(connections[DEFAULT_DB_ALIAS].vendor)
-        with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-            cursor.execute(sql, template.fill(self._signature.bind(*args, **kwargs).arguments))
-            row = cursor.fetchone()
-        return None if row is None else _converted(row, converters)
+        values = template.fill(self._signature.bind(*args, **kwargs).arguments)
+        return Query(sql, values, lambda rows: _converted(rows[0], converters) if rows else None)
 
     def _compile(self, vendor: str) -> tuple[str, Template, dict[int, Any]]:
         markers = _markers(self._signature)
@@ -188,32 +191,6 @@ class CompiledValues(Generic[P]):
         sql, parameters = compiler.as_sql()
         converters = compiler.get_converters([column[0] for column in compiler.select])
         return sql, Template(list(parameters), markers), converters
-
-
-def lock_and_reserve_keys(
-    locked: CompiledRead[[int], Row], key: int, *models: type[Model]
-) -> tuple[Row, datetime, list[int]]:
-    """As `locked.get(key)`, and then `reserve_keys(*models)`. On PostgreSQL in one statement.
-
-    The clock is read when the lock is there: rows of WITH that are locked come out of it one by one.
-    """
-    connection, tables = connections[DEFAULT_DB_ALIAS], [model._meta.db_table for model in models]
-    if connection.vendor != "postgresql":
-        return locked.get(key), *reserve_keys(*models)
-    select = locked.statement()
-    if connection.get_autocommit():
-        raise TransactionManagementError("rows are locked inside a transaction only")
-    reserved = ", ".join(["clock_timestamp()", *["nextval(pg_get_serial_sequence(%s, 'id'))"] * len(tables)])
-    with connection.cursor() as cursor:
-        cursor.execute(
-            f"WITH locked AS MATERIALIZED ({select.sql}) SELECT locked.*, {reserved} FROM locked",  # noqa: S608
-            [*select.template.fill({locked.parameter: key}), *tables],
-        )
-        row = cursor.fetchone()
-    if row is None:
-        raise select.missing()
-    columns = len(row) - 1 - len(tables)
-    return select.build(row[:columns]), row[columns], list(row[columns + 1 :])
 
 
 class CompiledWrite(Generic[P]):

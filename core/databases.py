@@ -1,16 +1,19 @@
 """Connections: given back before a call over the network. Statements: several small ones in one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cache
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.models import Model, QuerySet
 from django.db.models.sql.subqueries import UpdateQuery
+from django.db.transaction import TransactionManagementError
 from django.utils import timezone
+
+Answer = TypeVar("Answer")
 
 
 class InTransaction(RuntimeError):
@@ -79,22 +82,80 @@ class Write:
     rows: tuple[Model, ...] = ()  # new ones: `write_together` marks them as saved
 
 
+@dataclass(frozen=True)
+class Query(Generic[Answer]):
+    """A SELECT, for `read_together`; `read` makes its answer of all rows that it finds."""
+
+    sql: str
+    parameters: list[Any]
+    read: Callable[[list[tuple[Any, ...]]], Answer]
+    locks: bool = False
+
+
+def read_together(*queries: Query[Any]) -> list[Any]:
+    """The answer of each. One statement after the other, so what follows a lock sees what its last holder committed.
+
+    On PostgreSQL in one round trip. SQLite, and a connection that sends parameters apart from the statement, have no
+    such message.
+    """
+    connection = connections[DEFAULT_DB_ALIAS]
+    is_postgresql = connection.vendor == "postgresql"
+    if is_postgresql and connection.get_autocommit() and any(query.locks for query in queries):
+        raise TransactionManagementError("rows are locked inside a transaction only")
+    answers: list[Any] = []
+    with connection.cursor() as cursor:
+        if not is_postgresql or connection.features.uses_server_side_binding:  # type: ignore[attr-defined]
+            for query in queries:
+                cursor.execute(query.sql, query.parameters)
+                answers.append(query.read(cursor.fetchall()))
+            return answers
+        statements = [*_beginning(connection), *(query.sql for query in queries)]
+        cursor.execute("; ".join(statements), [value for query in queries for value in query.parameters])
+        for _ in range(len(statements) - len(queries)):
+            cursor.nextset()
+        for number, query in enumerate(queries):
+            if number:
+                cursor.nextset()
+            answers.append(query.read(cursor.fetchall()))
+    return answers
+
+
+def _beginning(connection: Any) -> list[str]:
+    """BEGIN, when nothing was sent in this transaction yet: psycopg would send it by itself, and wait for the answer.
+
+    Until the transaction ends, psycopg is told that there is none to begin. It ends as usual.
+    """
+    psycopg = connection.connection
+    has_begun = psycopg.info.transaction_status.name != "IDLE"
+    if connection.get_autocommit() or has_begun or psycopg.isolation_level is not None:
+        return []
+    psycopg.autocommit = True
+    return ["BEGIN"]
+
+
 def reserve_keys(*models: type[Model]) -> tuple[datetime, list[int]]:
     """The time of the clock that all processes share, and the primary keys of the next row of each model.
 
     Rows that point at each other are then written in one statement. Inside of a transaction, which on SQLite is the
     only one that writes.
     """
-    connection, tables = connections[DEFAULT_DB_ALIAS], [model._meta.db_table for model in models]
-    with connection.cursor() as cursor:
-        if connection.vendor == "postgresql":
-            columns = ["clock_timestamp()", *["nextval(pg_get_serial_sequence(%s, 'id'))"] * len(tables)]
-            cursor.execute(f"SELECT {', '.join(columns)}", tables)
-            now, *keys = cursor.fetchone()
-            return now, keys
-        cursor.execute("SELECT name, seq FROM sqlite_sequence")
-        last = dict(cursor.fetchall())
+    reserved: tuple[datetime, list[int]]
+    [reserved] = read_together(reserving_keys(*models))
+    return reserved
+
+
+def reserving_keys(*models: type[Model]) -> Query[tuple[datetime, list[int]]]:
+    """As `reserve_keys`, beside other queries."""
+    tables = [model._meta.db_table for model in models]
+    if connections[DEFAULT_DB_ALIAS].vendor == "postgresql":
+        columns = ["clock_timestamp()", *["nextval(pg_get_serial_sequence(%s, 'id'))"] * len(tables)]
+        return Query(f"SELECT {', '.join(columns)}", tables, lambda rows: (rows[0][0], [*rows[0][1:]]))
+
+    def read(rows: list[tuple[Any, ...]]) -> tuple[datetime, list[int]]:
+        last = dict(rows)
         return timezone.now(), [last.get(table, 0) + 1 for table in tables]
+
+    return Query("SELECT name, seq FROM sqlite_sequence", [], read)
 
 
 def insert_rows(*rows: Model, conflict: str = "") -> Write:

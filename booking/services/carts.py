@@ -1,6 +1,7 @@
 """The one ACTIVE cart of a person: what may stand in it, and how it is replaced, changed, deleted."""
 
 import math
+from collections.abc import Collection
 from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from typing import Any
@@ -21,6 +22,7 @@ from booking.models import ON_SALE, Cart, Checkout, OpeningTimes, Package, PujaS
 from booking.pricing import find_promo_problem, with_package_price
 from booking.services.places import SlotFull, earliest_start, free_slots, is_offered
 from core.compiled import CompiledRead
+from core.databases import Query
 from core.dates import spell_date
 from core.errors import Conflict, InvalidField, Refusal
 from core.language import Text
@@ -138,33 +140,46 @@ def locked_carts(cart_id: int, user_id: int) -> QuerySet[Cart]:
     return rows.filter(pk=cart_id, user=user_id).select_for_update(of=("self",), no_key=True)
 
 
-def lock_active(cart: Cart, carts: CompiledRead[[int, int], Cart] = locked_carts) -> Cart:
-    """The row as it is now, locked; `carts` reads more of it. Raises Conflict `cart_not_active`."""
-    current = _lock(cart, carts)
-    if current.status == Cart.Status.ACTIVE:
-        return current
-    if current.status == Cart.Status.CHECKED_OUT:
+def lock_active(cart: Cart) -> Cart:
+    """The row as it is now, locked. Raises Conflict `cart_not_active`."""
+    current = _lock(cart)
+    refuse_unless_active(current)
+    return current
+
+
+def refuse_unless_active(cart: Cart) -> None:
+    if cart.status == Cart.Status.CHECKED_OUT:
         raise Conflict(PAYMENT_OPEN, code="cart_not_active")
-    raise Conflict(_("This cart is closed. Please fill a new one."), code="cart_not_active")
+    if cart.status != Cart.Status.ACTIVE:
+        raise Conflict(_("This cart is closed. Please fill a new one."), code="cart_not_active")
 
 
-def _lock(cart: Cart, carts: CompiledRead[[int, int], Cart] = locked_carts) -> Cart:
-    """The row with what it points at, in one statement while nobody changes it.
+def _lock(cart: Cart) -> Cart:
+    return read_again_if_changed(cart, locked_carts, locked_carts.first(cart.pk, cart.user_id))
+
+
+def read_again_if_changed(cart: Cart, carts: CompiledRead[[int, int], Cart], locked: Cart | None) -> Cart:
+    """What `carts` has found of this cart, with what it points at, in one statement while nobody changes it.
 
     A row that was changed while PostgreSQL waited for it is joined to what it had pointed at before: a cart
     whose package is another one now is not found at all, and one whose promo code is another one has none. Then it
     is read again, under its lock.
     """
-    locked = carts.first(cart.pk, cart.user_id)
     if locked is not None and (locked.promo_code_id is None) == (locked.promo_code is None):
         return locked
     Cart.objects.select_for_update(no_key=True).only("pk").get(pk=cart.pk)
     return carts.get(cart.pk, cart.user_id)
 
 
-def require_bookable(cart: Cart) -> Slot | None:
+def finding_slot(cart: Cart) -> list[Query[list[Slot]]]:
+    """Reads what `require_bookable` looks at. Nothing for a date that the database may not know."""
+    return [] if _find_date_problem(cart) else [_slots_on_sale.query(cart.puja_service_id, cart.starts_at)]
+
+
+def require_bookable(cart: Cart, found: Collection[Slot] = ()) -> Slot | None:
     """Everything that must be true of a choice; asked again at check-out. Returns its slot, if any.
 
+    `found`: by `finding_slot` in this transaction; the cart may have had another choice then.
     Raises ValidationError, or SlotFull.
     """
     if not cart.puja_service.is_active:
@@ -172,7 +187,10 @@ def require_bookable(cart: Cart) -> Slot | None:
     if not cart.package.is_active or cart.package.puja_service_id != cart.puja_service_id:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
     wrong = _find_date_problem(cart)  # before its moment reaches the database, which does not know every one
-    slot = None if wrong else _slots_on_sale.first(cart.puja_service_id, cart.starts_at)
+    chosen = (cart.puja_service_id, cart.starts_at)
+    slot = next((slot for slot in found if (slot.service_id, slot.starts_at) == chosen), None)
+    if not wrong and slot is None:
+        slot = _slots_on_sale.first(*chosen)
     has_slots = slot is not None or cart.puja_service.slots.exists()
     if wrong:
         field, problem = wrong

@@ -15,10 +15,12 @@ import booking.services.places as places
 import booking.services.promos as promos
 from accounts.models import Address, User
 from accounts.services import (
-    address_for_delivery,
+    AccountClosed,
+    finding_address,
     lock_active_user,
-    lock_active_user_and_reserve_keys,
     lock_user,
+    locking_user,
+    require_address,
 )
 from booking.agreed import (
     AGREED_ADDRESS,
@@ -30,10 +32,18 @@ from booking.agreed import (
 from booking.devotees import AGREED_DEVOTEES
 from booking.models import Cart, Checkout
 from booking.pricing import USED_UP, Price, calculate_price
-from booking.services.carts import fill_cart, lock_active, locked_carts, require_bookable, slot_full
-from booking.services.hold_limits import bookings_that_stand, refuse_excess_of_slot
+from booking.services.carts import (
+    fill_cart,
+    finding_slot,
+    locked_carts,
+    read_again_if_changed,
+    refuse_unless_active,
+    require_bookable,
+    slot_full,
+)
+from booking.services.hold_limits import bookings_that_stand, counting_holds, refuse_excess_of_slot
 from core.compiled import CompiledRead
-from core.databases import Write, insert_rows, update_row, write_together
+from core.databases import Write, insert_rows, read_together, reserving_keys, update_row, write_together
 from core.errors import Conflict
 from core.language import Text
 from core.money import grouped, rupees
@@ -99,13 +109,12 @@ def check_out(
     Raises Conflict `cart_not_active`, AccountClosed, TooManyOpen, SlotFull, HoldRefused, PriceChanged, or
     ValidationError on the field that has become wrong since it was chosen. Nothing is changed then.
     """
-    now, (key, *keys) = lock_active_user_and_reserve_keys(cart.user_id, Checkout, *beside.models)
-    current: Any = lock_active(cart, _carts_with_history)
+    now, (key, *keys), current, addresses, history, *slots = _lock_and_read(cart, address_id, beside.models)
     if (current.open_checkouts or 0) >= OPEN_PER_USER:
         raise TooManyOpen
-    slot = require_bookable(current)
+    slot = require_bookable(current, *slots)
     price = _agreed_price(current, expected_paise)
-    address = agreed_address or address_for_delivery(current.user, address_id)
+    address = agreed_address or require_address(addresses, address_id)
     checkout = _build_checkout(current, price, address, expires_at or now + places.page_life())
     checkout.pk = key
     shown = price.total_paise
@@ -119,7 +128,7 @@ def check_out(
     if slot is not None:
         is_new = not (current.has_booked or by_staff)
         hold, holding = places.hold_place(
-            checkout, slot, network, new_customer=is_new, is_bounded=not by_staff
+            checkout, slot, network, new_customer=is_new, history=None if by_staff else history
         )
     is_written = write_together(writes + holding)[-1]
     if not is_written and not (slot and places.hold_kept_place(cart.user_id, slot)):  # somebody was faster
@@ -131,6 +140,25 @@ def check_out(
         _refuse_dearer(Price(price.price_paise, problem=USED_UP), _seen_paise(current, expected_paise))
         raise promos.refuse(USED_UP)
     return checkout
+
+
+def _lock_and_read(cart: Cart, address_id: int | None, models: tuple[type[Model], ...]) -> list[Any]:
+    """All that a check-out looks at, in one round trip: the time and the keys of its rows, the cart under its lock and
+    that of its owner, addresses, the holds of the account, and the slot. Raises AccountClosed, `cart_not_active`.
+    """
+    person, (now, keys), carts, *others = read_together(
+        locking_user(cart.user_id),
+        reserving_keys(Checkout, *models),
+        _carts_with_history.query(cart.pk, cart.user_id),
+        finding_address(cart.user_id, address_id),
+        counting_holds(cart.user_id),
+        *finding_slot(cart),
+    )
+    if not person.is_active:
+        raise AccountClosed
+    current = read_again_if_changed(cart, _carts_with_history, next(iter(carts), None))
+    refuse_unless_active(current)
+    return [now, keys, current, *others]
 
 
 @CompiledRead

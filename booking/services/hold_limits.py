@@ -21,6 +21,7 @@ from django.utils.translation import gettext_lazy as _
 from booking.models import Booking, HoldNetwork, SlotHold, WaitingEntry
 from core.clocks import SKEW, is_running
 from core.compiled import CompiledValues
+from core.databases import Query, read_together
 from core.errors import Conflict
 from core.language import Text
 
@@ -90,15 +91,20 @@ def network_digest(network: str) -> str:
     return salted_hmac("booking.hold", network, algorithm="sha256").hexdigest()[:32] if network else ""
 
 
-def refuse_excess(hold: SlotHold) -> None:
+def counting_holds(user_id: int) -> Query[History]:
+    """Reads what this account holds and has held, for `refuse_excess`."""
+    return _history(_holds_of_account, user_id, timezone.now(), 1)
+
+
+def refuse_excess(hold: SlotHold, of_account: History) -> None:
     """Raises HoldRefused when this hold, which is not written yet, would be one too many of its account or network.
 
-    In the transaction that takes the place: it has locked the account, and locks the network here. So whoever counts
-    next counts this hold too. `refuse_excess_of_slot` follows.
+    In the transaction that takes the place: it has locked the account before `of_account` was counted, and locks the
+    network here. So whoever counts next counts this hold too. `refuse_excess_of_slot` follows.
     """
     now = timezone.now()
     user_id = hold.checkout.user_id
-    _build_history(_holds_of_account, user_id, now, 1).refuse_while_cooling_down(
+    of_account.refuse_while_cooling_down(
         FREE_OF_ACCOUNT,
         now,
         _(
@@ -154,7 +160,8 @@ def _refuse_excess_of_network(hold: SlotHold, now: datetime) -> None:
         return
     is_confirmed, factor = _alike(hold)
     lock_network(hold.network, now)
-    history = _build_history(_holds_of_network(is_confirmed), hold.network, now, OUTWEIGHED)
+    history: History
+    [history] = read_together(_history(_holds_of_network(is_confirmed), hold.network, now, OUTWEIGHED))
     bound = factor * settings.HOLDS_PER_NETWORK
     case = f"network:{hold.network[:12]}"
     history.refuse_while_cooling_down(
@@ -244,13 +251,16 @@ def _counted(holds: Any, alike: Q, since: datetime, until: datetime) -> QuerySet
     ).values_list("held", "paid", "wasted", "last_end")
 
 
-def _build_history(
+def _history(
     counts: CompiledValues[[Any, datetime, datetime]], subject: Any, now: datetime, outweighed: int
-) -> History:
+) -> Query[History]:
     window = WINDOW / settings.PAYMENT_TIME_SCALE
-    held, paid, wasted, last_end = counts.first(subject, now - window, now + SKEW) or (0, 0, None, None)
-    life = (
-        timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) + HOLD_OUTLASTS_PAYMENT
-    ) / settings.PAYMENT_TIME_SCALE
-    lives = round((wasted or timedelta()) / life)
-    return History(held, paid, max(lives - outweighed * paid, 0), last_end)
+    query = counts.query(subject, now - window, now + SKEW)
+
+    def read(rows: list[tuple[Any, ...]]) -> History:
+        held, paid, wasted, last_end = query.read(rows) or (0, 0, None, None)
+        life = timedelta(seconds=settings.PHONEPE_EXPIRE_AFTER) + HOLD_OUTLASTS_PAYMENT
+        lives = round((wasted or timedelta()) / (life / settings.PAYMENT_TIME_SCALE))
+        return History(held, paid, max(lives - outweighed * paid, 0), last_end)
+
+    return Query(query.sql, query.parameters, read)

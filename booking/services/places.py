@@ -13,7 +13,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import ON_SALE, Checkout, ClosedPeriod, Slot, SlotHold, WaitingEntry
-from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, network_digest, refuse_excess
+from booking.services.hold_limits import HOLD_OUTLASTS_PAYMENT, History, network_digest, refuse_excess
 from core.compiled import CompiledWrite
 from core.databases import Write, insert_rows, update_row, update_rows
 from core.errors import Conflict
@@ -54,13 +54,13 @@ def earliest_start() -> datetime:
 
 
 def hold_place(
-    checkout: Checkout, slot: Slot, network: str, *, new_customer: bool, is_bounded: bool = True
+    checkout: Checkout, slot: Slot, network: str, *, new_customer: bool, history: History | None
 ) -> tuple[SlotHold, list[Write]]:
     """The hold of a checkout, and what writes it. `network` is where the customer is; empty when nobody knows.
 
     The last write is that of the slot, for whose row all its customers wait: it writes nothing when the slot is full,
-    others wait for its places, or one is kept for this person. `hold_kept_place` decides then. `is_bounded`: the bounds
-    of what one person or network may hold count.
+    others wait for its places, or one is kept for this person. `hold_kept_place` decides then. `history`: of the
+    account, for the bounds of what one person or network may hold; None when they do not count.
     After it, call `refuse_excess_of_slot`. Raises HoldRefused.
     """
     hold = SlotHold(
@@ -70,8 +70,8 @@ def hold_place(
         new_customer=new_customer,
         network=network_digest(network),
     )
-    if is_bounded:
-        refuse_excess(hold)
+    if history is not None:
+        refuse_excess(hold, history)
     return hold, [insert_rows(hold), _holding_slot(slot.pk, checkout.user_id)]
 
 

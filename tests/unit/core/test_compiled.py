@@ -1,11 +1,12 @@
 """A statement that is compiled once reads and writes what the ORM would with the same values."""
 
 import ast
+from contextlib import suppress
 from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
@@ -15,8 +16,8 @@ from accounts import sessions
 from accounts.models import User
 from booking.models import Checkout, PromoCode
 from booking.services import carts, checkouts, hold_limits, places
-from core.compiled import CompiledRead, CompiledWrite, NotCompilable, lock_and_reserve_keys
-from core.databases import update_rows
+from core.compiled import CompiledRead, CompiledWrite, NotCompilable
+from core.databases import read_together, reserving_keys, update_rows
 from payment.models import Payment, PaymentAttempt
 from payment.services import at_once, checkout, transitions, webhooks
 from tests.harness import ROOT, builders
@@ -30,7 +31,11 @@ COMPLETED = (("attempt__state__in", ("COMPLETED",)),)
 REFUNDED = (("refund__state__in", ("CONFIRMED", "COMPLETED")),)
 # Every statement that the code compiles once, with values as its callers give them.
 READS = {
-    "accounts/services.py": [(accounts._locked_person, (1,)), (accounts._addresses_by_default, (1,))],
+    "accounts/services.py": [
+        (accounts._locked_person, (1,)),
+        (accounts._addresses_by_default, (1,)),
+        (accounts._addresses_by_key, (1, 2)),
+    ],
     "accounts/sessions.py": [(sessions._sessions_with_user, (UUID(int=7),))],
     "booking/services/carts.py": [(carts.locked_carts, (1, 2)), (carts._slots_on_sale, (1, NOW))],
     "booking/services/checkouts.py": [(checkouts._carts_with_history, (1, 2))],
@@ -193,14 +198,43 @@ def test_sums_and_moments_come_as_the_orm_gives_them(cart):
 @pytest.mark.django_db(transaction=True)
 def test_a_person_is_locked_before_the_clock_is_read(alice):
     with transaction.atomic():
-        user, now, keys = lock_and_reserve_keys(accounts._locked_person, alice.pk, Checkout, Payment)
-        with pytest.raises(User.DoesNotExist):
-            lock_and_reserve_keys(accounts._locked_person, 0, Checkout)
+        user, (now, keys) = read_together(accounts.locking_user(alice.pk), reserving_keys(Checkout, Payment))
+    with transaction.atomic(), pytest.raises(User.DoesNotExist):
+        read_together(accounts.locking_user(0), reserving_keys(Checkout))
     assert (user, len(keys)) == (alice, 2)
     assert abs(now - timezone.now()) < timedelta(seconds=60)
     if connection.vendor == "postgresql":
         with pytest.raises(TransactionManagementError):
-            lock_and_reserve_keys(accounts._locked_person, alice.pk, Checkout)
+            read_together(reserving_keys(Checkout), accounts.locking_user(alice.pk))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_read_together_is_read_in_the_transaction_and_undone_with_it(alice):
+    """Its BEGIN is sent with the first statements: a transaction of its own, an error and a rollback still end it."""
+    notices = []
+    if connection.vendor == "postgresql":  # it warns of a second BEGIN
+        connection.connection.add_notice_handler(lambda notice: notices.append(notice.message_primary))
+    for error in (None, IntegrityError, ValueError):
+        with suppress(IntegrityError, ValueError), transaction.atomic():
+            [found] = read_together(accounts.locking_user(alice.pk))
+            User.objects.filter(pk=found.pk).update(first_name=f"in a transaction with {error}")
+            if error is IntegrityError:
+                User.objects.create(pk=alice.pk)
+            if error:
+                raise error
+        alice.refresh_from_db()
+        assert alice.first_name == "in a transaction with None"
+        assert connection.get_autocommit()
+    with transaction.atomic():
+        with suppress(ValueError), transaction.atomic():
+            read_together(accounts.locking_user(alice.pk))
+            User.objects.filter(pk=alice.pk).update(first_name="undone to its savepoint")
+            raise ValueError
+        [found] = read_together(accounts.locking_user(alice.pk))
+        User.objects.filter(pk=alice.pk).update(last_name="kept")
+    alice.refresh_from_db()
+    assert (alice.first_name, alice.last_name) == ("in a transaction with None", "kept")
+    assert notices == []
 
 
 def test_two_places_of_one_value_are_both_filled():
