@@ -1,11 +1,12 @@
 """Stored requests: webhooks of PhonePe, and requests with an Idempotency-Key."""
 
-from datetime import datetime
+from datetime import timedelta
 
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
 
+from core.clocks import moment_in
 from core.databases import insert_rows
 from core.texts import plain_line
 from payment.models.payments import PaymentAttempt
@@ -125,21 +126,26 @@ class IdempotencyKey(models.Model):
     def __str__(self) -> str:
         return f"{self.caller} {self.route}"
 
-    def insert_or_replace(self, oldest: datetime, newest: datetime) -> bool:
-        """False while a row that was created between the two has the key. One statement decides between requests.
+    def insert_or_replace(self, lease: timedelta, kept: timedelta) -> bool:
+        """Leases the key for so long, by the clock that all processes share. One statement decides between requests.
 
-        The ORM has no "ON CONFLICT … DO UPDATE … WHERE".
+        False while a row that was created within `kept` of now has it. The ORM has no
+        "ON CONFLICT … DO UPDATE … WHERE", and writes moments of this machine.
         """
         columns = ("body_digest", "lease", "lease_until", "status_code", "answer", "created_at")
         replaced = ", ".join(f"{column} = excluded.{column}" for column in columns)
-        outdated = "payment_idempotencykey.created_at NOT BETWEEN %s AND %s"
-        conflict = (
-            f"ON CONFLICT (caller, route, key_digest) DO UPDATE SET {replaced} WHERE {outdated} RETURNING id"
-        )
-        insert = insert_rows(self, conflict=conflict)
-        moments = [connection.ops.adapt_datetimefield_value(moment) for moment in (oldest, newest)]
+        spans = (lease, timedelta(), -kept, kept)
+        (until, now, oldest, newest), moments = zip(*map(moment_in, spans), strict=True)
+        token = self.lease if connection.features.has_native_uuid_field else self.lease.hex
         with connection.cursor() as cursor:
-            cursor.execute(insert.sql, [*insert.parameters, *moments])
+            cursor.execute(
+                "INSERT INTO payment_idempotencykey"  # noqa: S608 - with parameters
+                " (caller, route, key_digest, body_digest, lease, lease_until, created_at)"
+                f" VALUES (%s, %s, %s, %s, %s, {until}, {now})"
+                f" ON CONFLICT (caller, route, key_digest) DO UPDATE SET {replaced}"
+                f" WHERE payment_idempotencykey.created_at NOT BETWEEN {oldest} AND {newest} RETURNING id",
+                [self.caller, self.route, self.key_digest, self.body_digest, token, *moments],
+            )
             written = cursor.fetchone()
         if written is None:
             return False

@@ -49,7 +49,7 @@ def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = ""
             f"Idempotency-Key must have {shortest} to {LONGEST_KEY} printable characters.",
             code="idempotency_key_invalid",
         )
-    now, lease = database_now(), uuid.uuid4()
+    lease = uuid.uuid4()
     rows = IdempotencyKey.objects.filter(caller=caller, route=route, key_digest=_digest(key))
     new = IdempotencyKey(
         caller=caller,
@@ -57,24 +57,22 @@ def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = ""
         key_digest=_digest(key),
         body_digest=_digest(json.dumps(body, sort_keys=True, default=str)),
         lease=lease,
-        lease_until=now + LEASE,
     )
-    if new.insert_or_replace(now - KEPT, now + KEPT):
+    if new.insert_or_replace(LEASE, KEPT):
         return new
     row = rows.first()
     if row is None:  # another request had the key, ended without an answer to store, and released it just now
         raise KeyInUse
     if row.body_digest != new.body_digest:
         raise KeyReused
+    # Read after the row: a lease may have been claimed after an earlier look at the clock.
+    now = database_now()
     if row.status_code is not None:
         if not _is_worthless(row, good_until, now):
             return row
         _leased(row).delete()
         return claim_key(caller, route, key, body, good_until)
     # The lease of another request. If it has ended, that request died; one of those that come now takes it over.
-    now = (
-        database_now()
-    )  # read after the row: the lease may have been claimed after the first look at the clock
     abandoned = IdempotencyKey.objects.filter(pk=row.pk, lease=row.lease, status_code=None)
     abandoned = abandoned.filter(lease_ended("lease_until", now, LEASE))
     if not abandoned.update(lease=lease, lease_until=now + LEASE):
