@@ -6,44 +6,83 @@ money, booking, reasons and message are committed together, or none of them is; 
 Whatever is unusual, and any error, is left to the steps. A test compares the rows of both, on both databases.
 """
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 
-from accounts.services import lock_user
+from accounts.services import locking_user
 from booking.models import Booking, Checkout
 from booking.services import held_checkouts
 from core.compiled import CompiledRead
-from core.databases import Write, insert_rows, update_row
+from core.databases import Write, insert_rows, read_together, update_row
 from payment.gateways import OrderStatus
-from payment.models import OPEN_ATTEMPT, Dispute, LedgerEntry, Payment, PaymentAttempt, ServerEvent
+from payment.models import (
+    OPEN_ATTEMPT,
+    Dispute,
+    GatewayCall,
+    LedgerEntry,
+    Payment,
+    PaymentAttempt,
+    ServerEvent,
+)
 from payment.phonepe.enums import Generation
+from payment.services.gateway_calls import record_calls
 from payment.services.notifications import booked_notifications
 from payment.services.receipts import build_receipt, paid_at
 from payment.services.server_events import booking_event, payment_event
-from payment.services.transitions import attempt_writes, state_change
+from payment.services.transitions import attempt_writes, locking_attempt, state_change
 from payment.states import AttemptState, Fulfilment, PaymentState
 
 ONCE = "ON CONFLICT (key) DO NOTHING"
 
 
-def find_usual(attempt: PaymentAttempt, answer: OrderStatus) -> Checkout | None:
-    """The checkout that this answer pays, for `book` with `payment_writes`. None when anything is unusual.
+@dataclass
+class Poll:
+    """What a poll knew before PhonePe answered, and what is written with its answer.
 
-    `attempt` was read under its lock and that of its payment, in the caller's transaction. Locks the person.
+    `calls` are recorded whatever becomes of the answer; `ending` ends what the poll was about, if the answer books.
     """
-    payment = attempt.payment
-    if payment.user_id is None or payment.checkout_id is None or not _is_usual(attempt, answer):
-        return None
-    lock_user(payment.user_id)
-    return _usual_checkouts.first(
-        attempt.pk, payment.pk, payment.checkout_id, payment.user_id, timezone.now()
+
+    payment: Payment
+    calls: list[GatewayCall]
+    ending: Callable[[], list[Write]] = list
+    is_recorded: bool = False
+    is_ended: bool = False
+
+    def record_calls(self) -> None:
+        if not self.is_recorded:
+            record_calls(self.calls)
+            self.is_recorded = True
+
+    def may_book(self) -> bool:
+        """Whether it is worth to look if its answer is a usual one."""
+        payment = self.payment
+        return payment.is_open and payment.user_id is not None and payment.checkout_id is not None
+
+
+def lock_and_find_usual(attempt_id: int, payment: Payment) -> tuple[PaymentAttempt, list[Checkout]]:
+    """The attempt with its payment as `lock_attempt` gives it, and the checkout if nothing about it is unusual.
+
+    All in one round trip, with the lock of the person. `payment`: as it was read before.
+    """
+    assert payment.user_id is not None and payment.checkout_id is not None  # noqa: S101, PT018 - Poll.may_book
+    attempt, _, found = read_together(
+        locking_attempt(attempt_id),
+        locking_user(payment.user_id),
+        _usual_checkouts.query(attempt_id, payment.pk, payment.checkout_id, payment.user_id, timezone.now()),
     )
+    is_same = (
+        attempt.payment.user_id == payment.user_id and attempt.payment.checkout_id == payment.checkout_id
+    )
+    return attempt, found if is_same else []
 
 
-def _is_usual(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
+def is_usual(attempt: PaymentAttempt, answer: OrderStatus) -> bool:
+    """Of the rows that are locked: paid as agreed, while the payment is open."""
     payment = attempt.payment
     is_open = payment.is_open and payment.fulfilment == Fulfilment.NONE and attempt.state in OPEN_ATTEMPT
     is_as_agreed = answer.amount_paise == attempt.amount_paise == payment.amount_paise
@@ -90,7 +129,7 @@ def values_when_paid(
 
 
 def payment_writes(
-    attempt: PaymentAttempt, answer: OrderStatus, source: str, booking: Booking
+    attempt: PaymentAttempt, answer: OrderStatus, source: str, poll: Poll, booking: Booking
 ) -> list[Write]:
     """What the steps write about the money, the payment and the message, with the booking that the money becomes."""
     payment, now, paise = attempt.payment, timezone.now(), attempt.amount_paise
@@ -136,4 +175,6 @@ def payment_writes(
         insert_rows(*changes),
         insert_rows(*events),
         *([insert_rows(*notifications, conflict=ONCE)] if notifications else []),
+        *([insert_rows(*poll.calls)] if poll.calls and not poll.is_recorded else []),
+        *poll.ending(),
     ]

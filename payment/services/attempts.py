@@ -20,7 +20,7 @@ from accounts.phones import indian_mobile
 from booking.models import Checkout
 from booking.services import lead_time, longest_page_life, page_life
 from core.clocks import database_now, plausible_end
-from core.databases import update_row, write_together
+from core.databases import insert_rows, update_row, write_together
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
 from payment.gateways import (
@@ -49,7 +49,8 @@ from payment.phonepe.enums import Channel, ErrorCategory, Operation, ProviderSta
 from payment.phonepe.schemas import hop
 from payment.phonepe.transport import Deadline
 from payment.services.gateway_calls import (
-    call_gateway,
+    call_unrecorded,
+    record_calls,
     refuse_while_limited,
     reserve_call,
     seconds_limited,
@@ -217,8 +218,16 @@ def request_page(claim: Claim, deadline: Deadline) -> PaymentAttempt:
         try:
             order, was_sent = _build_order(attempt, claim.opening), claim.sent_before is not None
             with reserve_call():  # who opens an order again has the same chance as new buyers
-                page = call_gateway(attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent)
-            return _store_page(claim, page)
+                page, calls = call_unrecorded(
+                    attempt, PhonePeGateway.pay, order, deadline, check_status_first=was_sent
+                )
+            stored = None
+            try:
+                stored = _store_page(claim, page, calls)
+            finally:
+                if stored is None:  # refused, and rolled back: the calls were made all the same
+                    record_calls(calls)
+            return stored
         except CheckoutPageLost as lost:
             claim = _open_next(claim, lost.status)
         except (GatewayError, NotConfigured, Unavailable) as error:
@@ -401,8 +410,8 @@ def _build_order(attempt: PaymentAttempt, opening: Opening) -> Order:
 
 
 @transaction.atomic
-def _store_page(claim: Claim, page: CheckoutPage) -> PaymentAttempt:
-    """The answer of the pay call fills in the page; it never decides the payment.
+def _store_page(claim: Claim, page: CheckoutPage, calls: list[GatewayCall]) -> PaymentAttempt:
+    """The answer of the pay call fills in the page; it never decides the payment. `calls` are recorded with it.
 
     A webhook may have been faster: nobody is sent to a page that has been paid or has failed. The time to pay begins
     now, also for an order that was sent before and did not arrive.
@@ -432,6 +441,8 @@ def _store_page(claim: Claim, page: CheckoutPage) -> PaymentAttempt:
         writes = [update_row(PaymentAttempt, {"id": attempt.pk}, given)]
         for name, value in given.items():
             setattr(attempt, name, value)
+    if calls:
+        writes.append(insert_rows(*calls))
     if payment.checkout:
         writes.append(extension_for_page(payment.checkout, attempt.expires_at))
     write_together(writes)

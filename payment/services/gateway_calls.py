@@ -6,7 +6,7 @@ all its calls refuses a click before it has frozen the cart.
 
 import math
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Condition
@@ -189,6 +189,18 @@ def call_gateway(
     `operation` is a method of PhonePeGateway. Raises GatewayError as it does, NotConfigured, and Crowded when too many
     calls are under way.
     """
+    answer, calls = call_unrecorded(attempt, operation, *args, **kwargs)
+    record_calls(calls)
+    return answer
+
+
+def call_unrecorded(
+    attempt: PaymentAttempt,
+    operation: Callable[Concatenate[PhonePeGateway, Arguments], Answer],
+    *args: Arguments.args,
+    **kwargs: Arguments.kwargs,
+) -> tuple[Answer, list[GatewayCall]]:
+    """As `call_gateway`; the caller writes the calls that led to an answer, together with what it says."""
     if attempt.by_hand:
         raise ByHand(payment_id=attempt.payment_id)
     log_about(attempt.payment.reference, attempt.merchant_order_id)
@@ -198,15 +210,20 @@ def call_gateway(
     try:
         answer = operation(gateway, *args, **kwargs)
     except GatewayError as error:
-        _record_calls(error.http_attempts, attempt)
+        record_calls(_build_calls(error.http_attempts, attempt))
         raise
     finally:
         call_permits.release(is_reserved=is_reserved)
-    _record_calls(answer.http_attempts, attempt)
-    return answer
+    return answer, _build_calls(answer.http_attempts, attempt)
 
 
-def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt) -> None:
+def record_calls(calls: Sequence[GatewayCall]) -> None:
+    if calls:
+        write_together([insert_rows(*calls)])  # without the transaction that `bulk_create` opens
+
+
+def _build_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt) -> list[GatewayCall]:
+    """Their rows, not written yet, and a line in the log for each."""
     calls = [
         GatewayCall(
             payment_id=attempt.payment_id,
@@ -226,9 +243,8 @@ def _record_calls(http_attempts: Iterable[HttpAttempt], attempt: PaymentAttempt)
         )
         for entry in http_attempts
     ]
-    if calls:
-        write_together([insert_rows(*calls)])  # without the transaction that `bulk_create` opens
     for call in calls:
         line = {name: getattr(call, name) for name in LOGGED}
         subject = {"payment": attempt.payment.reference, "order": attempt.merchant_order_id}
         events.info("asked", extra=subject | line | {"ms": call.milliseconds})
+    return calls

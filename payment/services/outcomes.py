@@ -22,7 +22,14 @@ from core.errors import Conflict
 from payment.gateways import OrderStatus
 from payment.models import OPEN_ATTEMPT, LedgerEntry, Offer, PayLink, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
-from payment.services.at_once import find_usual, is_of_other_merchant, payment_writes, values_when_paid
+from payment.services.at_once import (
+    Poll,
+    is_of_other_merchant,
+    is_usual,
+    lock_and_find_usual,
+    payment_writes,
+    values_when_paid,
+)
 from payment.services.disputes import book_disputes
 from payment.services.duplicates import (
     BookedMeanwhile,
@@ -102,32 +109,24 @@ class AlreadyChosen(Conflict):
     default_detail = _("You have chosen a time already. To give it up, cancel your booking.")
 
 
-def apply_status(attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False) -> Payment:
+def apply_status(
+    attempt_id: int, answer: OrderStatus, source: str, *, giving_up: bool = False, poll: Poll | None = None
+) -> Payment:
     """Apply PhonePe's status of this attempt to the rows, under the payment's lock. Then fulfil what was paid.
 
     `source` says who fetched the status; it goes into the timeline. `giving_up` closes an attempt that is merely
-    unpaid. The same status twice, or late, or in another order, changes nothing.
+    unpaid. `poll`: what belongs to this answer, and is written here. The same status twice, or late, or in another
+    order, changes nothing.
     """
-    is_booked: bool | None = False
-    try:
-        with transaction.atomic():
-            attempt = lock_attempt(attempt_id)
-            is_booked = answer.state is ProviderStatus.COMPLETED and _book_at_once(attempt, answer, source)
-            if is_booked is None:
-                transaction.set_rollback(True)
-            elif not is_booked:
-                _apply(attempt, answer, source, giving_up)
-    except (DatabaseError, InterfaceError) as error:
-        if is_booked is False:  # these were the steps, or the lock before them
-            raise
-        # Deferred constraints are checked by COMMIT, which may also be lost with its connection.
-        logger.warning("not booked at once: the commit failed", extra={"error": type(error).__name__})
-        close_unusable_connection()
-        is_booked = None
-    if is_booked is None:  # after an error: the money first, whatever happens next
-        with transaction.atomic():
-            attempt = lock_attempt(attempt_id)
-            _apply(attempt, answer, source, giving_up)
+    if answer.state is ProviderStatus.COMPLETED:
+        poll = poll or Poll(Payment.objects.get(attempts=attempt_id), calls=[])
+        if poll.may_book() and (booked := _book_at_once(attempt_id, answer, source, poll)):
+            return booked
+    if poll is not None:
+        poll.record_calls()
+    with transaction.atomic():  # by steps: the money first, whatever happens next
+        attempt = lock_attempt(attempt_id)
+        _apply(attempt, answer, source, giving_up)
     return fulfil_now(attempt.payment)
 
 
@@ -145,18 +144,34 @@ def _apply(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up:
         _apply_not_found(attempt, source, giving_up)
 
 
-def _book_at_once(attempt: PaymentAttempt, answer: OrderStatus, source: str) -> bool | None:
-    """False when anything is unusual, None after any error: it is logged, and the caller rolls back."""
-    with left_to_background("booked at once", attempt.payment_id):
-        usual = find_usual(attempt, answer)
-        if usual is not None:
-            try:
-                book(usual, together=partial(payment_writes, attempt, answer, source))
-            except NotAtOnce:  # staff, or another request, was faster: no error
-                logger.info("not booked at once", extra={"row": attempt.payment_id})
-                return None
-        return usual is not None
-    return None
+def _book_at_once(attempt_id: int, answer: OrderStatus, source: str, poll: Poll) -> Payment | None:
+    """The booked payment. None, and nothing is written, when anything is unusual, and after any error but that of the
+    lock: it is logged."""
+    attempt: PaymentAttempt | None = None
+    is_booked = False
+    try:
+        with transaction.atomic():
+            attempt, checkouts = lock_and_find_usual(attempt_id, poll.payment)
+            if checkouts and is_usual(attempt, answer):
+                with left_to_background("booked at once", attempt.payment_id):
+                    try:
+                        book(checkouts[0], together=partial(payment_writes, attempt, answer, source, poll))
+                        is_booked = True
+                    except NotAtOnce:  # staff, or another request, was faster: no error
+                        logger.info("not booked at once", extra={"row": attempt.payment_id})
+            if not is_booked:
+                transaction.set_rollback(True)
+    except (DatabaseError, InterfaceError) as error:
+        if attempt is None:  # the lock
+            raise
+        # Deferred constraints are checked by COMMIT, which may also be lost with its connection.
+        logger.warning("not booked at once: the commit failed", extra={"error": type(error).__name__})
+        close_unusable_connection()
+        return None
+    if attempt is None or not is_booked:
+        return None
+    poll.is_recorded = poll.is_ended = True
+    return attempt.payment
 
 
 def fulfil_now(payment: Payment) -> Payment:

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from core.clocks import database_now
+from core.databases import Write
 from core.errors import Conflict, Refusal
 from core.logging import log_about
 from core.waiting import InProgress, wait_for
@@ -17,7 +18,8 @@ from payment.gateways import OrderStatus, PhonePeGateway
 from payment.models import OPEN_ATTEMPT, Payment, PaymentAttempt
 from payment.phonepe.enums import ProviderStatus
 from payment.phonepe.transport import Deadline
-from payment.services.gateway_calls import NO_ANSWER, call_gateway
+from payment.services.at_once import Poll
+from payment.services.gateway_calls import NO_ANSWER, call_unrecorded
 from payment.services.outcomes import apply_status, fulfil_now, has_no_open_page, stop_waiting
 from payment.services.schedule import DAY, next_poll, repeated_poll, scaled
 from payment.states import AttemptState, Fulfilment, PaymentState
@@ -37,20 +39,32 @@ ENDS_AN_ORDER = (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
 
 def poll(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
     """One status request about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
+    answer, its_poll = _ask(attempt, deadline)
+    return apply_status(attempt.pk, answer, source, giving_up=giving_up, poll=its_poll)
+
+
+def poll_for_event(attempt: PaymentAttempt, deadline: Deadline, ending: Callable[[], list[Write]]) -> bool:
+    """As `poll`, for a webhook. Says whether `ending`, which ends the event, was written: with its booking, at once."""
+    answer, its_poll = _ask(attempt, deadline)
+    its_poll.ending = ending
+    apply_status(attempt.pk, answer, "webhook", poll=its_poll)
+    return its_poll.is_ended
+
+
+def _ask(attempt: PaymentAttempt, deadline: Deadline) -> tuple[OrderStatus, Poll]:
     order_id = attempt.merchant_order_id
-    answer = call_gateway(attempt, PhonePeGateway.order_status, order_id, deadline)
-    return apply_status(attempt.pk, answer, source, giving_up=giving_up)
+    answer, calls = call_unrecorded(attempt, PhonePeGateway.order_status, order_id, deadline)
+    return answer, Poll(attempt.payment, calls)
 
 
 def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus | None:
     """The worker's poll: PhonePe's status of the order, None when there is no answer."""
     try:
-        order_id = attempt.merchant_order_id
-        answer = call_gateway(attempt, PhonePeGateway.order_status, order_id, deadline)
+        answer, its_poll = _ask(attempt, deadline)
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"category": error.error_category})
         return None
-    apply_status(attempt.pk, answer, "worker")
+    apply_status(attempt.pk, answer, "worker", poll=its_poll)
     return answer
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping
 from contextlib import nullcontext
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from django.db import transaction
@@ -31,7 +31,7 @@ from payment.services.notifications import alert_not_understood, alert_staff
 from payment.services.refunds.outcomes import schedule_next_refund
 from payment.services.refunds.sending import find_unknown_refund, poll_refund
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
-from payment.services.status import poll
+from payment.services.status import poll, poll_for_event
 from payment.services.transitions import lock_payment
 from payment.states import AttemptState, RefundState
 
@@ -222,7 +222,10 @@ def process_event(event: WebhookEvent, seconds: int = QUICK_POLL_SECONDS) -> boo
         elif event.refund is not None:
             poll_refund(event.refund, deadline, "webhook")
         elif attempt is not None and not _is_about_refund(event):
-            poll(attempt, deadline, "webhook")
+            may_end = not event.unclear and _answered_when(event) is not None
+            if poll_for_event(attempt, deadline, partial(_ending, event) if may_end else list):
+                event.state = State.HANDLED
+                return True
         elif attempt is not None and _ensure_received(attempt, deadline):
             refund_id, paise = event.merchant_refund_id, event.claimed_paise
             event.refund = find_unknown_refund(attempt, refund_id, paise, deadline)
@@ -233,6 +236,11 @@ def process_event(event: WebhookEvent, seconds: int = QUICK_POLL_SECONDS) -> boo
     if (answered := _answered_when(event)) is not None:
         _finish(event, answered)
     return has_answered
+
+
+def _ending(event: WebhookEvent) -> list[Write]:
+    """For the statement that books: a completed order answers each event about it."""
+    return [_finishing(())(event.pk, State.HANDLED, "", timezone.now())]
 
 
 def _record_dispute(event: WebhookEvent) -> None:
@@ -293,12 +301,13 @@ def close_event(event_id: int, reason: str, by: User) -> None:
     waits_for_staff = Q(state__in=(State.NEEDS_REVIEW, State.UNMATCHED)) | is_unconfirmed
     values = {"state": State.CLOSED, "handled_at": timezone.now(), "next_check_at": None}
     with transaction.atomic():
+        event = WebhookEvent.objects.select_related("attempt").filter(pk=event_id).first()
+        if event is not None and event.attempt is not None:  # the payment's lock first, as elsewhere
+            lock_payment(pk=event.attempt.payment_id)
         events = WebhookEvent.objects.filter(waits_for_staff, pk=event_id)
         if not events.update(closed_because=reason.strip()[:200], closed_by=by, **values):
             raise Conflict("This event is not waiting for staff.", code="not_waiting")
-        event = WebhookEvent.objects.select_related("attempt").get(pk=event_id)
-        if event.attempt is not None:
-            lock_payment(pk=event.attempt.payment_id)
+        if event is not None and event.attempt is not None:
             schedule_next_refund(event.attempt)  # refunds that a dispute held back
 
 

@@ -149,7 +149,7 @@ def test_after_a_rotation_both_secrets_sign(receiver, payment):
 @pytest.mark.parametrize("at_once", [True, False])
 def test_paid_and_booked_are_told_with_the_booking(receiver, endpoint, payment, monkeypatch, at_once):
     if not at_once:
-        monkeypatch.setattr("payment.services.outcomes.find_usual", lambda *_: None)
+        monkeypatch.setattr("payment.services.outcomes.is_usual", lambda *_: False)
     pay(payment)
     work()
 
