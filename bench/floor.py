@@ -25,7 +25,15 @@ from django.views.decorators.csrf import csrf_exempt  # noqa: E402
 
 from booking.models import Booking, Slot  # noqa: E402
 from notifications.models import Notification  # noqa: E402
-from payment.models import GatewayCall, LedgerEntry, PaymentAttempt, Receipt, StateChange, WebhookEvent  # noqa: E402
+from payment.models import (  # noqa: E402
+    GatewayCall,
+    LedgerEntry,
+    PaymentAttempt,
+    Receipt,
+    ServerEvent,
+    StateChange,
+    WebhookEvent,
+)
 
 
 @csrf_exempt
@@ -71,6 +79,8 @@ def book(attempt: Any, status: dict[str, Any], body: bytes) -> None:
         price_paise=paise,
         total_paise=paise,
     )
+    ServerEvent.objects.create(type="payment.paid", payment=payment, data={})
+    ServerEvent.objects.create(type="booking.confirmed", payment=payment, data={})
     for subject in ("attempt", "payment", "fulfilment"):
         StateChange.objects.create(payment=payment, subject=subject, after="X", rule="bench")
     Notification.objects.create(

@@ -141,31 +141,55 @@ def statements(payment: Any) -> Iterator[tuple[str, list[Any]]]:
 
     from booking.models import Booking, Cart, Checkout, Slot, SlotHold  # noqa: PLC0415
     from core.databases import insert_rows, update_row, update_rows  # noqa: PLC0415
-    from payment.models import GatewayCall, LedgerEntry, Payment, PaymentAttempt, StateChange, WebhookEvent  # noqa: PLC0415
-    from payment.services.notifications import booked_notifications  # noqa: PLC0415
-    from payment.services.receipts import build_receipt  # noqa: PLC0415
-    from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
+    from payment.models import Payment, PaymentAttempt  # noqa: PLC0415
 
     attempt, now = payment.attempts.get(), timezone.now()
-    paise, checkout = (
-        attempt.amount_paise,
-        Checkout.objects.select_related("hold__slot").get(pk=payment.checkout_id),
-    )
-    event = WebhookEvent(
-        digest=attempt.merchant_order_id,
+    checkout = Checkout.objects.select_related("hold__slot").get(pk=payment.checkout_id)
+    booking = Booking(user_id=checkout.user_id, checkout=checkout, starts_at=checkout.starts_at)
+    paid = {"state": "COMPLETED", "received_paise": attempt.amount_paise, "paid_at": now}
+    paid |= {"next_check_at": None, "decided_at": now}
+    decided = {"state": "SUCCESS", "fulfilment": "BOOKED", "decided_at": now}
+    slot = Slot.objects.filter(pk=checkout.hold.slot_id)
+    event, call, *others = new_rows(payment, attempt, booking, now)
+    for write in (
+        insert_rows(event),
+        insert_rows(call),
+        update_row(PaymentAttempt, {"id": attempt.pk}, paid),
+        update_row(Payment, {"id": payment.pk}, decided),
+        *(insert_rows(*rows) if isinstance(rows, list) else insert_rows(rows) for rows in others),
+        update_row(Checkout, {"id": checkout.pk}, {"state": "BOOKED"}),
+        update_row(Cart, {"id": checkout.cart_id}, {"status": "CONVERTED", "updated_at": now}),
+        insert_rows(booking),
+        update_row(SlotHold, {"id": checkout.hold.pk}, {"state": "TAKEN"}),
+        update_rows(slot, held=F("held") - 1, booked=F("booked") + 1),
+    ):
+        yield write.sql, write.parameters
+
+
+def new_rows(payment: Any, attempt: Any, booking: Any, now: Any) -> Iterator[Any]:
+    """The event, the call, and then what the money and the messages write: a list goes into one statement."""
+    from payment.models import GatewayCall, LedgerEntry, ServerEvent, StateChange, WebhookEvent  # noqa: PLC0415
+    from payment.services.notifications import booked_notifications  # noqa: PLC0415
+    from payment.services.receipts import build_receipt  # noqa: PLC0415
+    from payment.services.server_events import booking_event, payment_event  # noqa: PLC0415
+    from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
+
+    order, paise, payment.state = attempt.merchant_order_id, attempt.amount_paise, "SUCCESS"
+    of_attempt = {"payment": payment, "attempt": attempt}
+    yield WebhookEvent(
+        digest=order,
         scheme="authorization",
-        body=webhook(attempt.merchant_order_id, paise)[1],
+        body=webhook(order, paise)[1],
         event="checkout.order.completed",
-        merchant_order_id=attempt.merchant_order_id,
+        merchant_order_id=order,
         claimed_state="COMPLETED",
         claimed_paise=paise,
         attempt=attempt,
         state="HANDLED",
         handled_at=now,
     )
-    call = GatewayCall(
-        payment=payment,
-        attempt=attempt,
+    yield GatewayCall(
+        **of_attempt,
         operation="status",
         host="h",
         port=1,
@@ -174,44 +198,13 @@ def statements(payment: Any) -> Iterator[tuple[str, list[Any]]]:
         http_status=200,
         started_at=now,
     )
-    entry = LedgerEntry(
-        payment=payment,
-        attempt=attempt,
-        kind="RECEIPT",
-        amount_paise=paise,
-        reference=attempt.merchant_order_id,
-    )
-    receipt = build_receipt(payment, now, paise)
-    booking = Booking(user_id=checkout.user_id, checkout=checkout, starts_at=checkout.starts_at)
-    changes = [StateChange(payment=payment, subject=name, after="X", rule="bench") for name in "abc"]
-    paid = {
-        "state": "COMPLETED",
-        "received_paise": paise,
-        "paid_at": now,
-        "next_check_at": None,
-        "decided_at": now,
-    }
-    decided = {"state": "SUCCESS", "fulfilment": "BOOKED", "decided_at": now}
+    yield LedgerEntry(**of_attempt, kind="RECEIPT", amount_paise=paise, reference=order)
+    yield (receipt := build_receipt(payment, now, paise))
+    yield from (StateChange(payment=payment, subject=name, after="X", rule="bench") for name in "abc")
+    yield [payment_event(payment), booking_event(ServerEvent.Type.BOOKING_CONFIRMED, payment, booking)]
     notifications = booked_notifications(payment, receipt, booking)
     assert notifications
-    for write in (
-        insert_rows(event),
-        insert_rows(call),
-        update_row(PaymentAttempt, {"id": attempt.pk}, paid),
-        update_row(Payment, {"id": payment.pk}, decided),
-        insert_rows(entry),
-        insert_rows(receipt),
-        *(insert_rows(change) for change in changes),
-        insert_rows(*notifications),
-        update_row(Checkout, {"id": checkout.pk}, {"state": "BOOKED"}),
-        update_row(Cart, {"id": checkout.cart_id}, {"status": "CONVERTED", "updated_at": now}),
-        insert_rows(booking),
-        update_row(SlotHold, {"id": checkout.hold.pk}, {"state": "TAKEN"}),
-        update_rows(
-            Slot.objects.filter(pk=checkout.hold.slot_id), held=F("held") - 1, booked=F("booked") + 1
-        ),
-    ):
-        yield write.sql, write.parameters
+    yield notifications
 
 
 if __name__ == "__main__":
