@@ -63,7 +63,7 @@ def refund_sentence(payment: Payment) -> str:
         if refund.state != RefundState.FAILED and refund.held_because != Refund.Hold.SECOND_PERSON
     ]
     if not refunds:
-        return _("By our terms nothing goes back to you.")
+        return str(_("By our terms nothing goes back to you."))
     has_gone = all(refund.state == RefundState.COMPLETED for refund in refunds)
     sentence = _("{refund} has gone back to you.") if has_gone else _("{refund} goes back to you.")
     return sentence.format(refund=f"₹{grouped(sum(refund.amount_paise for refund in refunds))}")

@@ -11,10 +11,11 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.utils import timezone, translation
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views import View
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
-from rest_framework.exceptions import Throttled
+from rest_framework.exceptions import APIException, Throttled
 
 from booking.calendar_files import place_of
 from booking.fields import text_of
@@ -26,6 +27,7 @@ from core.language import language_of, localized
 from core.money import grouped, rupees
 from core.networks import client_network
 from core.page_rates import find_excess
+from payment.gateways import OutcomeUnknown
 from payment.models import Donation, PayLink, Payment, Receipt
 from payment.phonepe.enums import Channel
 from payment.serializers.checkout import TryAgainRequest
@@ -49,8 +51,20 @@ from payment.services.receipts import ReceiptBusy, pdf, receipt_of
 from payment.services.status import refresh, refresh_after_return
 from payment.states import FrontendGeneration, Fulfilment
 
+# Whatever PhonePe knows of the order: nobody pays on a page that they have not seen.
+NO_PAGE_OPENED = _(
+    "PhonePe's payment page did not open, so nothing was paid by this click. Please try again in a minute."
+)
 RETURN_SECONDS = 6
 STATUS_SECONDS = 4
+
+
+def sentence_of(error: APIException, language: str) -> str:
+    """What the page says to whoever has clicked on a button to pay."""
+    if isinstance(error, OutcomeUnknown):
+        with translation.override(language):
+            return str(NO_PAGE_OPENED)
+    return errors.translated(error, language)
 
 
 class SeeOther(HttpResponseRedirect):
@@ -113,7 +127,7 @@ class StatusPageView(PageView):
             answer = self._show(
                 request,
                 payment,
-                notice=refusal.user_message(language_of(request)),
+                notice=sentence_of(refusal, language_of(request)),
                 status=refusal.status_code,
                 times=refusal.times if isinstance(refusal, TimeGone) else (),
                 total_paise=refusal.total_paise if isinstance(refusal, PriceChanged) else None,
@@ -206,7 +220,7 @@ class PayLinkView(PageView):
             payment = Payment.objects.filter(checkout=link.checkout_id).first()
             if payment is not None:
                 return SeeOther(status_url(payment))
-            sentence = refusal.user_message(language_of(request))
+            sentence = sentence_of(refusal, language_of(request))
             answer = self._show(request, link, notice=sentence, status=refusal.status_code)
             errors.add_retry_after(answer, refusal)
             return answer

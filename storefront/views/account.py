@@ -11,6 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import Throttled
 
 from accounts import codes
 from accounts.models import OneTimeCode, User
@@ -48,20 +49,19 @@ class LoginPage(Page):
     def post(self, request: HttpRequest) -> HttpResponse:
         form, target = LoginForm(request.POST), request.POST.get("next", "")
         wants_code = request.POST.get("do") != "password"
-        self.count("code" if wants_code else "login")
-        if not form.is_valid():
-            return self.show(HTTPStatus.BAD_REQUEST, form=form, next=target)
-        email = form.cleaned_data["email"]
         try:
+            self.count("code" if wants_code else "login")
+            if not form.is_valid():
+                return self.show(HTTPStatus.BAD_REQUEST, form=form, next=target)
+            email = form.cleaned_data["email"]
             if wants_code:
                 codes.request(email, OneTimeCode.Purpose.LOGIN, self.address)
                 request.session[CODE_EMAIL], request.session[NEXT] = email, safe_next(target)
                 request.session.pop(DRAFT, None)
                 return SeeOther(reverse("shop-code"))
             person = log_in(email, form.cleaned_data["password"], self.address)
-        except Refusal as refusal:
-            status = max(refusal.status_code, HTTPStatus.BAD_REQUEST)  # NotLoggedIn is a 200 of the API
-            return self.show(status, form=form, next=target, notice=self.sentence_of(refusal))
+        except (Refusal, Throttled) as refusal:
+            return self.refuse(refusal, form=form, next=target)
         sign_in(request, person)
         return SeeOther(safe_next(target))
 
@@ -76,36 +76,35 @@ class CodePage(Page):
         return self._show(CodeForm()) if email else SeeOther(reverse("shop-login"))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        self.count("login")
         email = request.session.get(CODE_EMAIL, "") if self.has_session else ""
         if not email:
             return SeeOther(reverse("shop-login"))
-        if request.POST.get("do") == "again":
-            return self._send_again(email)
         form = CodeForm(request.POST)
-        if not form.is_valid():
-            return self._show(form, status=HTTPStatus.BAD_REQUEST)
         try:
+            self.count("login")
+            if request.POST.get("do") == "again":
+                return self._send_again(email)
+            if not form.is_valid():
+                return self._show(form, HTTPStatus.BAD_REQUEST)
             person = codes.log_in(email, form.cleaned_data["code"], self.address)
-        except Refusal as refusal:
-            return self._show(form, self.sentence_of(refusal), refusal.status_code)
+        except (Refusal, Throttled) as refusal:
+            return self.refuse(refusal, **self._facts(form))
         draft, target = waiting_draft(request, person.email), safe_next(request.session.get(NEXT, ""))
         sign_in(request, person)
         return to_review(request, person, draft, self.language) if draft else SeeOther(target)
 
     def _send_again(self, email: str) -> HttpResponse:
         self.count("code")
-        try:
-            codes.request(email, OneTimeCode.Purpose.LOGIN, self.address)
-        except Refusal as refusal:
-            return self._show(CodeForm(), self.sentence_of(refusal), refusal.status_code)
+        codes.request(email, OneTimeCode.Purpose.LOGIN, self.address)
         messages.success(self.request, _("If another code can be sent already, it is on its way."))
         return SeeOther(reverse("shop-code"))
 
-    def _show(self, form: CodeForm, notice: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
+    def _show(self, form: CodeForm, status: int = HTTPStatus.OK) -> HttpResponse:
+        return self.show(status, **self._facts(form))
+
+    def _facts(self, form: CodeForm) -> dict[str, Any]:
         email = self.request.session[CODE_EMAIL]
-        goes_on = waiting_draft(self.request, email) is not None
-        return self.show(status, form=form, notice=notice, email=email, goes_on=goes_on)
+        return {"form": form, "email": email, "goes_on": waiting_draft(self.request, email) is not None}
 
 
 class LogoutPage(Page):

@@ -32,7 +32,6 @@ from booking.services import (
 from booking.services.places import SlotFull
 from core.errors import Refusal, add_retry_after, translated
 from core.networks import client_network
-from payment.gateways import NotSent
 from payment.services.checkout import start_payment
 from payment.services.frontends import OpenedBy
 from payment.services.paying import paying_works, watch
@@ -51,7 +50,7 @@ from storefront.forms import (
 )
 from storefront.policy import shares_in_words
 from storefront.sessions import CODE_EMAIL, DRAFT, sign_in
-from storefront.views.page import CustomerPage, Page, address_with
+from storefront.views.page import NO_PAGE, CustomerPage, Page, address_with
 
 GIVE_UP_SECONDS = 8
 LARGEST_TOTAL = 2**31
@@ -77,12 +76,15 @@ class DetailsPage(Page):
         return self._show(choice, self._forms(choice, None, self._begun(choice)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        if not self.customer:
-            self.count("register")
         choice = read_choice(request.POST)
         if choice is None:
             return SeeOther(reverse("shop-catalogue"))
         forms = self._forms(choice, request.POST)
+        try:
+            if not self.customer:
+                self.count("register")
+        except Throttled as refusal:
+            return self.refuse(refusal, **self._facts(choice, forms))
         wrong = [
             form for form in self._needed(forms).values() if not form.is_valid()
         ]  # each shows its errors
@@ -100,7 +102,7 @@ class DetailsPage(Page):
             try:
                 return self._ask_for_code(draft)
             except (Refusal, Throttled) as refusal:  # nothing that was typed is lost
-                return self._show(choice, forms, refusal.status_code, self.sentence_of(refusal))
+                return self.refuse(refusal, **self._facts(choice, forms))
         sign_in(request, guest)
         return to_review(request, guest, draft, self.language)
 
@@ -146,15 +148,14 @@ class DetailsPage(Page):
         return SeeOther(reverse("shop-code"))
 
     def _show(
-        self,
-        choice: dict[str, Any],
-        forms: dict[str, Any],
-        status: int = HTTPStatus.OK,
-        notice: str = "",
+        self, choice: dict[str, Any], forms: dict[str, Any], status: int = HTTPStatus.OK
     ) -> HttpResponse:
-        shown: dict[str, Any] = {f"{name}_form": form for name, form in forms.items()}
-        shown["here"] = address_with(self.request.path, link_to(choice))
-        return self.show(status, is_down=not paying_works(), notice=notice, **choice, **shown)
+        return self.show(status, **self._facts(choice, forms))
+
+    def _facts(self, choice: dict[str, Any], forms: dict[str, Any]) -> dict[str, Any]:
+        here = address_with(self.request.path, link_to(choice))
+        shown = {f"{name}_form": form for name, form in forms.items()}
+        return {"here": here, "is_down": not paying_works(), **choice, **shown}
 
 
 def link_to(choice: dict[str, Any]) -> dict[str, str]:
@@ -234,7 +235,7 @@ class ReviewPage(CustomerPage):
         try:
             return action(cart)
         except APIException as refusal:
-            if isinstance(refusal, NotSent):
+            if isinstance(refusal, NO_PAGE):
                 watch(self.person)  # they are told by mail when paying works again
             answer = self._show(self._cart(cart_id), refusal)
             add_retry_after(answer, refusal)
@@ -266,12 +267,12 @@ class ReviewPage(CustomerPage):
         return SeeOther(started.attempt.page_url)
 
     def _apply_promo(self, cart: Cart) -> HttpResponse:
-        self.count("promo")
         form = PromoForm(self.request.POST)
         if not form.is_valid():
             return self._show(cart, promo_form=form, status=HTTPStatus.BAD_REQUEST)
         code = form.cleaned_data["promo_code"]
         try:
+            self.count("promo")
             with guarded_promo(code, self.person.pk, self.address):
                 set_promo(cart, code)
         except APIException as refusal:
@@ -361,7 +362,7 @@ class ReviewPage(CustomerPage):
             is_full=is_full,
             full_slot=wanted.first() if is_full else None,
             is_down=not paying_works(),
-            is_watched=isinstance(refusal, NotSent),
+            is_watched=isinstance(refusal, NO_PAGE),
             others=nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else [],
         )
 

@@ -7,7 +7,6 @@ from django.conf import settings
 from django.http import Http404, HttpRequest, HttpResponse
 from rest_framework.exceptions import APIException
 
-from core.errors import add_retry_after
 from payment.services.checkout import start_donation
 from payment.services.donations import Donor
 from payment.services.paying import paying_works
@@ -26,13 +25,15 @@ class DonatePage(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         self._refuse_if_off()
-        self.count("payment" if self.customer else "guest_payment")
         form = DonationForm(self.customer, self.language, request.POST)
-        if not form.is_valid():
-            return self._show(form, HTTPStatus.BAD_REQUEST)
-        given = form.cleaned_data
-        english, hindi = settings.DONATION_PURPOSES[int(given["purpose"])] if "purpose" in given else ("", "")
         try:
+            self.count("payment" if self.customer else "guest_payment")
+            if not form.is_valid():
+                return self._show(form, HTTPStatus.BAD_REQUEST)
+            given = form.cleaned_data
+            english, hindi = (
+                settings.DONATION_PURPOSES[int(given["purpose"])] if "purpose" in given else ("", "")
+            )
             started = start_donation(
                 self.customer,
                 amount_paise=given["rupees"] * 100,
@@ -40,14 +41,12 @@ class DonatePage(Page):
                 donor=Donor(given.get("email", ""), self.language, english, hindi, given.get("pan", "")),
             )
         except APIException as refusal:
-            answer = self._show(form, refusal.status_code, self.sentence_of(refusal))
-            add_retry_after(answer, refusal)
-            return answer
+            return self.refuse(refusal, form=form, is_down=not paying_works())
         return SeeOther(started.attempt.page_url)
 
-    def _show(self, form: DonationForm, status: int = HTTPStatus.OK, notice: str = "") -> HttpResponse:
+    def _show(self, form: DonationForm, status: int = HTTPStatus.OK) -> HttpResponse:
         self._refuse_if_off()
-        return self.show(status, form=form, notice=notice, is_down=not paying_works())
+        return self.show(status, form=form, is_down=not paying_works())
 
     def _refuse_if_off(self) -> None:
         if not settings.DONATION_PAGE:

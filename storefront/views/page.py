@@ -20,15 +20,18 @@ from django.views import View
 from rest_framework.exceptions import APIException, Throttled
 
 from accounts.models import User
-from core.errors import handle_exception, page_not_found, translated
+from core.errors import add_retry_after, handle_exception, page_not_found, translated
 from core.language import language_of
 from core.networks import client_address, network_of
 from core.page_rates import find_excess
 from core.throttling import user_subject
-from payment.views.pages import SeeOther
+from payment.gateways import NotSent, OutcomeUnknown
+from payment.views.pages import SeeOther, sentence_of
 from storefront.sessions import customer_of
 
 DEMO_EMAIL = "devotee@example.com"
+# PhonePe has not given us a page to pay on, whatever it knows of the order.
+NO_PAGE = (NotSent, OutcomeUnknown)
 
 
 class Page(View):
@@ -88,6 +91,13 @@ class Page(View):
         facts["here"] = self.here()
         return render(self.request, self.template, facts | context, status=status)
 
+    def refuse(self, refusal: APIException, **context: Any) -> HttpResponse:
+        """The page as it was, with the sentence of the refusal: nothing that was typed is lost."""
+        status = max(refusal.status_code, HTTPStatus.BAD_REQUEST)  # NotLoggedIn is a 200 of the API
+        answer = self.show(status, **context, notice=self.sentence_of(refusal))
+        add_retry_after(answer, refusal)
+        return answer
+
     def here(self) -> str:
         """The address of this page, as links to it are written."""
         return address_with(
@@ -96,7 +106,7 @@ class Page(View):
 
     def sentence_of(self, error: APIException) -> str:
         """For the reader."""
-        return translated(error, self.language)
+        return sentence_of(error, self.language)
 
 
 class CustomerPage(Page):

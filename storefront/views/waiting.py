@@ -1,7 +1,6 @@
 """The waiting list: for a full time, and what a person waits for."""
 
-from http import HTTPStatus
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib import messages
 from django.db.models import QuerySet
@@ -32,7 +31,7 @@ class WaitingPage(CustomerPage):
     parameters = ("slot", "package")
 
     def get(self, request: HttpRequest) -> HttpResponse:
-        return self._show()
+        return self.show(**self._facts())
 
     def post(self, request: HttpRequest) -> HttpResponse:
         """`do` is the button that was pressed."""
@@ -43,7 +42,7 @@ class WaitingPage(CustomerPage):
         try:
             return action()
         except (Refusal, Throttled) as refusal:
-            return self._show(self.sentence_of(refusal), refusal.status_code)
+            return self.refuse(refusal, **self._facts())
 
     def _join(self) -> HttpResponse:
         form = WaitForm(self.request.POST)
@@ -89,15 +88,13 @@ class WaitingPage(CustomerPage):
             user=self.person, state__in=OPEN
         )
 
-    def _show(self, notice: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
+    def _facts(self) -> dict[str, Any]:
         form = WaitForm(self.request.GET or self.request.POST)
         wanted = form.cleaned_data if form.is_valid() else {}
         slots, packages = Slot.objects.select_related("service"), Package.objects.filter(is_active=True)
-        return self.show(
-            status,
-            notice=notice,
-            slot=slots.filter(pk=wanted.get("slot") or 0, service__is_active=True).first(),
-            package=packages.filter(pk=wanted.get("package") or 0).first(),
-            entries=self._entries(),
-            is_confirmed=self.person.email_confirmed_at is not None,
-        )
+        return {
+            "slot": slots.filter(pk=wanted.get("slot") or 0, service__is_active=True).first(),
+            "package": packages.filter(pk=wanted.get("package") or 0).first(),
+            "entries": self._entries(),
+            "is_confirmed": self.person.email_confirmed_at is not None,
+        }

@@ -1,5 +1,8 @@
 // Every page works without this file.
 
+// A form that was refused: whoever comes back to its page reads the page, and is not asked whether to send the form again.
+history.replaceState(null, "", location.href);
+
 // A second click on a button of a form sends nothing. The server would not do it twice either.
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {

@@ -78,14 +78,20 @@ def follow(page: Page, link: Locator) -> None:
         link.click()
 
 
-def book(page: Page, shop: Installation, email: str, look: Callable[[Page], None]) -> str:
-    """From the catalogue to the status page; the number of the booking. `look` is called on every page."""
+def book(
+    page: Page, shop: Installation, email: str, look: Callable[[Page], None], *, late: bool = False
+) -> str:
+    """From the catalogue to the status page; the number of the booking. `look` is called on every page. `late`: on the
+    last free day of the month, or of the next one, which can still be moved."""
     page.goto(shop.url)
     look(page)
     follow(page, page.locator("h2 a", has_text=re.compile("Satyanarayan|सत्यनारायण")))
     look(page)
     follow(page, page.locator(".package .button").first)
     look(page)
+    if late:
+        follow(page, page.locator("a[rel=next]"))
+        follow(page, page.locator(".calendar a").last)
     follow(page, page.locator(".times a:not(.full)").first)
     look(page)
     fill_details(page, email)
@@ -197,6 +203,47 @@ def test_a_booking_by_keyboard_alone(storefront, phone):
     expect(page.locator(".progress .done")).to_have_count(2)
 
 
+def test_back_from_the_payment_page_after_a_refused_form_leads_to_the_review(storefront, phone):
+    """Chromium keeps no page that answered a form: it asked whether to send the form again."""
+    page = phone()
+    context = page.context
+    page = context.new_page()  # without the listeners: the refusal is an error in the console
+    page.goto(f"{storefront.url}/pujas/8/")
+    follow(page, page.locator(".package .button").first)
+    follow(page, page.locator(".times a:not(.full)").first)
+    for field, text in {**GUEST, "id_email": "back@example.com"}.items():
+        page.locator(f"#{field}").fill(text)
+    follow(page, page.locator("form button[type=submit]").last)
+    page.locator("summary").click()
+    page.locator("[name=promo_code]").fill("NOPE")
+    follow(page, page.locator("button[value=promo]"))
+    expect(page.locator("[name=promo_code]")).to_have_value("NOPE")
+    follow(page, page.locator("button[value=pay]"))
+    page.go_back()
+
+    expect(page.locator("h1")).to_have_text("Review and pay")
+    follow(page, page.locator("button[value=pay]"))
+    follow(page, page.locator("button[value=success]"))
+    expect(page.locator(".progress .done")).to_have_count(2)
+
+
+def test_a_booking_is_moved_and_cancelled_by_its_link_without_scripts(storefront, phone):
+    page = phone(java_script_enabled=False)
+    book(page, storefront, "moves@example.com", lambda page: None, late=True)
+    page.goto(f"{storefront.url}/bookings/")
+    follow(page, page.locator("h2 a"))
+    follow(page, page.locator("main a.button").last)
+    follow(page, page.locator(".times a:visible").last)
+    follow(page, page.get_by_role("button", name="Yes, move my booking"))
+    follow(page, page.get_by_role("link", name="Cancel this booking"))
+    follow(page, page.get_by_role("link", name="No, keep it"))
+    follow(page, page.get_by_role("link", name="Cancel this booking"))
+    follow(page, page.get_by_role("button", name="Yes, cancel my booking"))
+
+    expect(page.locator("main")).to_contain_text("This booking is cancelled.")
+    expect(page.locator("main")).to_contain_text("back to you")
+
+
 @pytest.mark.proof(every=3)
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("locale", ["en-IN", "hi-IN"])
@@ -211,6 +258,11 @@ def test_every_page_is_readable(storefront, chromium, size, locale):
     page.goto(f"{storefront.url}/bookings/{number}/")
     follow(page, page.locator("a.button").last)
     assert_readable(page)
+    for choice in (".times a", "a[href='?action=cancel']"):
+        if page.locator(choice).count():
+            follow(page, page.locator(choice).first)
+            assert_readable(page)
+            page.go_back()
     context.clear_cookies()
     for path in ("/login/", "/?q=nothing-like-this", "/bookings/BK-AAAAAAAA/", "/donate/"):
         page.goto(storefront.url + path)

@@ -93,7 +93,7 @@ def test_forged_links_lead_nowhere(payment, path, token):
 def test_a_link_that_leads_nowhere_says_so_on_a_page(payment):
     page = Client().get("/pay/forged/")
     assert page.status_code == 404
-    assert "This link leads nowhere" in page.content.decode()
+    assert "This link does not work" in page.content.decode()
 
 
 def test_a_payer_without_cookies_can_go_and_pay(donation):
