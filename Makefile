@@ -38,6 +38,7 @@ help:
 run: $(VENV)/.run .env
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
+	@LOG_LEVEL=WARNING $(BIN)/python manage.py seed_demo_day
 	@exec $(BIN)/python manage.py serve --port $(PORT)
 
 dev: export DEBUG = True
@@ -45,6 +46,7 @@ dev: export LOG_FORMAT = console
 dev: $(VENV)/.dev .env
 	@$(BIN)/python manage.py migrate --verbosity 0
 	@$(BIN)/python manage.py seed_demo
+	@LOG_LEVEL=WARNING $(BIN)/python manage.py seed_demo_day
 	@exec $(BIN)/python manage.py dev $(PORT)
 
 test: test-sqlite test-postgresql

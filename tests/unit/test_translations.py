@@ -41,6 +41,7 @@ MAY_HOLD_DEVANAGARI = {
     # Rows of a demonstration, not sentences of ours.
     "booking/management/commands/seed_demo.py",
     "booking/services/demo.py",
+    "payment/management/commands/seed_demo_day.py",
     "booking/migrations/0030_priests.py",
     "okpuja/api_examples.py",
 }
