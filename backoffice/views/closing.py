@@ -29,6 +29,7 @@ from core.errors import error_body
 from payment.models import Closure, ClosureItem, Refund
 from payment.services.closures import (
     Plan,
+    Planned,
     Span,
     approve_closure,
     carry_out_at_once,
@@ -42,6 +43,7 @@ from payment.services.slot_closure import Outcome
 
 MOST_SHOWN = 200
 SECONDS_BETWEEN_LOOKS = 3
+LOOK = "look"  # the button that adds up what is chosen, and decides nothing
 WORDS = {
     ClosureItem.Then.MOVE: gettext_lazy("Move"),
     ClosureItem.Then.OFFER: gettext_lazy("Let them choose another time"),
@@ -101,7 +103,8 @@ def closing(request: HttpRequest) -> HttpResponse:
         query = f"day={start:%Y-%m-%d}&from_time={start:%H:%M}&to_time={end:%H:%M}&service={slot.service_id}"
         return redirect(f"{reverse('desk:closing')}?{query}")
     form, plan, problem = SpanForm(request.GET or None), None, ""
-    reason = ReasonForm(request.POST or None)
+    chosen, only_look = _choices(request), LOOK in request.POST
+    reason = ReasonForm(None if only_look else request.POST or None)
     if form.is_valid():
         span, by = form.span(), cast(User, request.user)
         try:
@@ -114,7 +117,8 @@ def closing(request: HttpRequest) -> HttpResponse:
                 return redirect(request.get_full_path())
             problem = _sentence(refusal)
     if not reason.is_bound:
-        reason = ReasonForm(initial={"seen": plan.seen if plan else ""})
+        written = request.POST.get("reason", "")
+        reason = ReasonForm(initial={"seen": plan.seen if plan else "", "reason": written})
     return show(
         request,
         "backoffice/closing/plan.html",
@@ -122,7 +126,8 @@ def closing(request: HttpRequest) -> HttpResponse:
         trail=[(_("Today"), reverse("desk:today"))],
         form=form,
         plan=plan,
-        rows=_rows(plan) if plan else [],
+        rows=_rows(plan, chosen) if plan else [],
+        sums=_sums(plan, chosen) if plan else {},
         problem=problem,
         samples=sample_messages(plan) if plan else [],
         reason=reason,
@@ -211,25 +216,47 @@ def approvals(request: HttpRequest) -> HttpResponse:
 
 
 def _start(request: HttpRequest, span: Span, by: User, fields: dict[str, Any]) -> HttpResponse:
-    choices = {
-        int(name.removeprefix("then-")): str(then)
-        for name, then in request.POST.items()
-        if name.startswith("then-") and name.removeprefix("then-").isdecimal() and len(name) < 24
-    }
     try:
         form = uuid.UUID(request.POST.get("form", ""))
     except ValueError:
         form = uuid.uuid4()
-    started = start_closure(span, choices, fields["reason"], by, form=form, seen=fields["seen"])
+    started = start_closure(span, _choices(request), fields["reason"], by, form=form, seen=fields["seen"])
     carry_out_at_once(started)
     return redirect("desk:closure", pk=started.pk)
 
 
-def _rows(plan: Plan) -> list[dict[str, Any]]:
+def _choices(request: HttpRequest) -> dict[int, str]:
+    """What was chosen for each booking, by its id. Empty: it stays as it is."""
+    return {
+        int(name.removeprefix("then-")): str(then)
+        for name, then in request.POST.items()
+        if name.startswith("then-") and name.removeprefix("then-").isdecimal() and len(name) < 24
+    }
+
+
+def _rows(plan: Plan, chosen: dict[int, str]) -> list[dict[str, Any]]:
     return [
-        {"item": item, "options": [(then, WORDS[ClosureItem.Then(then)]) for then in item.options]}
+        {
+            "item": item,
+            "options": [(then, WORDS[ClosureItem.Then(then)]) for then in item.options],
+            "then": _then(item, chosen),
+        }
         for item in plan.items
     ]
+
+
+def _then(item: Planned, chosen: dict[int, str]) -> str:
+    """What is chosen for it; before anybody has chosen, the first that is possible."""
+    return chosen.get(item.booking.pk, item.options[0] if item.options else "")
+
+
+def _sums(plan: Plan, chosen: dict[int, str]) -> dict[str, Any]:
+    """In paise, of what is chosen now. The page adds them up again at each choice, where scripts run."""
+    refunded, offered = (
+        sum(item.left_paise for item in plan.items if item.options and _then(item, chosen) == then)
+        for then in (ClosureItem.Then.REFUND, ClosureItem.Then.OFFER)
+    )
+    return {"refunded": refunded, "offered": offered, "waits": refunded + offered > plan.alone_paise}
 
 
 def _number(text: str) -> int:

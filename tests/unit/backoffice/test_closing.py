@@ -58,8 +58,34 @@ def test_the_page_shows_each_booking_with_its_own_time_and_the_sum_of_all(booked
     assert "5 bookings" in shown
     assert shown.count("Let them choose another time") == 2
     assert page.content.decode().count('value="MOVE"') == 2
-    assert "All together would be ₹5,500.00." in shown
+    assert "Refunded ₹3,300.00 Left to their choice ₹0.00" in shown
     assert f'name="then-{first.pk}"' in page.content.decode()
+    assert not Closure.objects.exists()
+
+
+def sums(page) -> list[str]:
+    return re.findall(r'data-sum="\w+">([^<]+)<', page.content.decode())
+
+
+def test_without_scripts_a_button_adds_up_what_is_chosen_and_does_nothing(booked, later, url, desk):
+    moved, chooses, _refunded, left, _ = booked()
+    client = desk("Manager")
+    chosen = {f"then-{moved.pk}": "MOVE", f"then-{chooses.pk}": "OFFER", f"then-{left.pk}": ""}
+    page = client.post(url, form_of(client.get(url), look="1", reason="The river.", **chosen))
+
+    assert sums(page) == ["₹2,200.00", "₹1,100.00"]
+    assert 'value="The river."' in page.content.decode()
+    assert re.search(rf'name="then-{left.pk}".*?<option value="" selected>', page.content.decode(), re.DOTALL)
+    assert not Closure.objects.exists()
+
+
+def test_a_closing_without_a_reason_keeps_what_was_chosen(booked, later, url, desk):
+    first, *_ = booked()
+    client = desk("Manager")
+    page = client.post(url, form_of(client.get(url), reason="", **{f"then-{first.pk}": "OFFER"}))
+
+    assert sums(page)[1] == "₹1,100.00"
+    assert "This field is required." in text(page)
     assert not Closure.objects.exists()
 
 
