@@ -79,10 +79,10 @@ class User(AbstractBaseUser, PermissionsMixin):
         EMPLOYEE = "EMPLOYEE"
 
     class AccountStatus(models.TextChoices):
-        PENDING = "PENDING"
-        ACTIVE = "ACTIVE"
-        SUSPENDED = "SUSPENDED"
-        DEACTIVATED = "DEACTIVATED"
+        PENDING = "PENDING", _("Pending")
+        ACTIVE = "ACTIVE", _("Active")
+        SUSPENDED = "SUSPENDED", _("Suspended")
+        DEACTIVATED = "DEACTIVATED", _("Deactivated")
 
     class Language(models.TextChoices):
         ENGLISH = "en", "English"

@@ -1,5 +1,6 @@
 from django.urls import path
 
+from backoffice import language
 from backoffice.attention import NEEDS
 from backoffice.views import (
     actions,
@@ -23,6 +24,7 @@ from backoffice.views import (
 app_name = "desk"
 urlpatterns = [
     path("", today.today, name="today"),
+    path("language/", language.choose, name="language"),
     path("search/", search.results, name="search"),
     path("people/<int:pk>/", people.person, name="person"),
     path("slots/", slots.grid, name="slots"),

@@ -4,22 +4,23 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 
 class Notification(models.Model):
     """One message to one reader, sent once per `key`. It stores facts; its text is written when it is sent."""
 
     class Channel(models.TextChoices):
-        PERSON = "PERSON", "mail to the buyer"
-        STAFF = "STAFF", "mail to STAFF_EMAILS"
-        TEXT = "TEXT", "short message to the buyer's phone"
-        HOOK = "HOOK", "call of STAFF_WEBHOOK_URL"
+        PERSON = "PERSON", _("mail to the buyer")
+        STAFF = "STAFF", _("mail to STAFF_EMAILS")
+        TEXT = "TEXT", _("short message to the buyer's phone")
+        HOOK = "HOOK", _("call of STAFF_WEBHOOK_URL")
 
     class State(models.TextChoices):
-        WAITING = "WAITING"
-        SENT = "SENT"
-        GIVEN_UP = "GIVEN_UP"
-        DROPPED = "DROPPED", "not sent: what it says was over by then"
+        WAITING = "WAITING", _("Waiting")
+        SENT = "SENT", _("Sent")
+        GIVEN_UP = "GIVEN_UP", _("Given Up")
+        DROPPED = "DROPPED", _("not sent: what it says was over by then")
 
     kind = models.CharField(max_length=32)
     key = models.CharField(max_length=120, unique=True, help_text="the same key is told once")

@@ -145,6 +145,7 @@ MIDDLEWARE = [
     "core.middleware.BodyMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "backoffice.language.DeskLanguageMiddleware",
     "core.page_rates.AdminRateMiddleware",
     "simple_history.middleware.HistoryRequestMiddleware",  # who changes a row
     "django.contrib.messages.middleware.MessageMiddleware",
@@ -387,6 +388,11 @@ UNFOLD = {
         "command_search": True,
     },
     "ENVIRONMENT": "backoffice.navigation.environment_badge",
+    "SHOW_LANGUAGES": True,
+    "LANGUAGES": {
+        "navigation": "backoffice.language.languages",
+        "action": "backoffice.language.language_address",
+    },
 }
 
 # --- Mail --------------------------------------------------------------------------------------

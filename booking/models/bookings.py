@@ -6,6 +6,7 @@ from datetime import date, datetime, time
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.models.checkouts import Checkout
@@ -23,9 +24,9 @@ def make_book_id() -> str:
 
 class Booking(models.Model):
     class Status(models.TextChoices):
-        CONFIRMED = "CONFIRMED"
-        COMPLETED = "COMPLETED"
-        CANCELLED = "CANCELLED"
+        CONFIRMED = "CONFIRMED", _("Confirmed")
+        COMPLETED = "COMPLETED", _("Completed")
+        CANCELLED = "CANCELLED", _("Cancelled")
 
     book_id = models.CharField(max_length=11, unique=True, default=make_book_id, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="bookings")

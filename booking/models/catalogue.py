@@ -6,6 +6,7 @@ from django.core.validators import MaxValueValidator, MinValueValidator, RegexVa
 from django.db import models
 from django.db.models import F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce, Now
+from django.utils.translation import gettext_lazy as _
 
 from booking.fields import (
     SENSIBLE_MOMENT,
@@ -73,9 +74,9 @@ class CataloguePicture(models.Model):
 
 class PujaService(models.Model):
     class Type(models.TextChoices):
-        HOME = "HOME"
-        TEMPLE = "TEMPLE"
-        ONLINE = "ONLINE"
+        HOME = "HOME", _("Home")
+        TEMPLE = "TEMPLE", _("Temple")
+        ONLINE = "ONLINE", _("Online")
 
     title = LineField(max_length=150, unique=True)
     title_hi = LineField(max_length=150, **IN_HINDI)
@@ -141,16 +142,16 @@ class PackageQuerySet(models.QuerySet["Package"]):
 
 class Package(models.Model):
     class Language(models.TextChoices):
-        HINDI = "HINDI"
-        ENGLISH = "ENGLISH"
-        SANSKRIT = "SANSKRIT"
-        REGIONAL = "REGIONAL"
+        HINDI = "HINDI", _("Hindi")
+        ENGLISH = "ENGLISH", _("English")
+        SANSKRIT = "SANSKRIT", _("Sanskrit")
+        REGIONAL = "REGIONAL", _("Regional")
 
     class PackageType(models.TextChoices):
-        BASIC = "BASIC"
-        STANDARD = "STANDARD"
-        PREMIUM = "PREMIUM"
-        CUSTOM = "CUSTOM"
+        BASIC = "BASIC", _("Basic")
+        STANDARD = "STANDARD", _("Standard")
+        PREMIUM = "PREMIUM", _("Premium")
+        CUSTOM = "CUSTOM", _("Custom")
 
     puja_service = models.ForeignKey(PujaService, on_delete=models.PROTECT, related_name="packages")
     location = LineField(max_length=100)

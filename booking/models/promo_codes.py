@@ -6,6 +6,7 @@ from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.fields import FIRST_MOMENT, LAST_MOMENT, SENSIBLE_MOMENT
@@ -16,14 +17,14 @@ CODE_LETTERS = r"^[A-Z0-9_-]+$"
 
 class PromoCode(models.Model):
     class DiscountType(models.TextChoices):
-        PERCENT = "PERCENT"
-        FIXED = "FIXED"
+        PERCENT = "PERCENT", _("Percent")
+        FIXED = "FIXED", _("Fixed")
 
     class CodeType(models.TextChoices):
-        PUBLIC = "PUBLIC"
-        PRIVATE = "PRIVATE", "Private: for whoever knows it"
-        FIRST_ORDER = "FIRST_ORDER", "For the first order"
-        USER_SPECIFIC = "USER_SPECIFIC", "For the assigned people"
+        PUBLIC = "PUBLIC", _("Public")
+        PRIVATE = "PRIVATE", _("Private: for whoever knows it")
+        FIRST_ORDER = "FIRST_ORDER", _("For the first order")
+        USER_SPECIFIC = "USER_SPECIFIC", _("For the assigned people")
 
     code = models.CharField(
         max_length=30,

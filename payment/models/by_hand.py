@@ -6,6 +6,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Checkout
 from core.texts import plain_line
@@ -76,8 +77,8 @@ class ManualEntry(models.Model):
     """
 
     class Means(models.TextChoices):
-        CASH = "CASH", "cash"
-        TRANSFER = "TRANSFER", "bank transfer"
+        CASH = "CASH", _("cash")
+        TRANSFER = "TRANSFER", _("bank transfer")
 
     entry = models.OneToOneField(LedgerEntry, models.PROTECT, related_name="by_hand")
     means = models.CharField(max_length=8, choices=Means)

@@ -5,6 +5,7 @@ import uuid
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Booking, Slot
 from core.texts import plain_line
@@ -32,19 +33,19 @@ class ClosureItem(models.Model):
     """One booking of it. The worker carries it out once, in one transaction with what it does to the booking."""
 
     class Then(models.TextChoices):
-        MOVE = "MOVE", "move it"
-        OFFER = "OFFER", "let its customer choose"
-        REFUND = "REFUND", "cancel it and send all of the money back"
+        MOVE = "MOVE", _("move it")
+        OFFER = "OFFER", _("let its customer choose")
+        REFUND = "REFUND", _("cancel it and send all of the money back")
 
     class Outcome(models.TextChoices):
-        WAITING = "", "not carried out yet"
-        MOVED = "moved"
-        OFFERED = "offered"
-        REFUNDED = "refunded"
-        AWAITING_APPROVAL = "awaiting_approval", "as it was: a second person must approve its refund"
-        NO_ROOM = "no_room", "as it was: no free time"
-        ENDED = "ended", "as it was: moved, cancelled or completed meanwhile"
-        REFUSED = "refused", "as it was: see why"
+        WAITING = "", _("not carried out yet")
+        MOVED = "moved", _("Moved")
+        OFFERED = "offered", _("Offered")
+        REFUNDED = "refunded", _("Refunded")
+        AWAITING_APPROVAL = "awaiting_approval", _("as it was: a second person must approve its refund")
+        NO_ROOM = "no_room", _("as it was: no free time")
+        ENDED = "ended", _("as it was: moved, cancelled or completed meanwhile")
+        REFUSED = "refused", _("as it was: see why")
 
     closure = models.ForeignKey(Closure, models.CASCADE, related_name="items")
     booking = models.ForeignKey(Booking, models.PROTECT, related_name="+")

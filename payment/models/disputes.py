@@ -5,6 +5,7 @@ from datetime import datetime, timezone
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from payment.models.inbox import WebhookEvent
 from payment.models.payments import PaymentAttempt
@@ -21,12 +22,12 @@ class Dispute(models.Model):
     class Status(models.TextChoices):
         """In the order of finality: of two updates with the same time the later word here counts."""
 
-        UNKNOWN = "UNKNOWN", "PhonePe used a word that we do not know"
-        CREATED = "CREATED", "the buyer has complained"
-        UNDER_REVIEW = "UNDER_REVIEW", "with the bank"
-        ACTION_REQUIRED = "ACTION_REQUIRED", "PhonePe wants evidence from us"
-        WON = "WON", "the money stays"
-        LOST = "LOST", "the money is taken"
+        UNKNOWN = "UNKNOWN", _("PhonePe used a word that we do not know")
+        CREATED = "CREATED", _("the buyer has complained")
+        UNDER_REVIEW = "UNDER_REVIEW", _("with the bank")
+        ACTION_REQUIRED = "ACTION_REQUIRED", _("PhonePe wants evidence from us")
+        WON = "WON", _("the money stays")
+        LOST = "LOST", _("the money is taken")
 
     dispute_id = models.CharField(max_length=63, unique=True)
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="disputes")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from django.conf import settings
 from django.db import connection, models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from core.clocks import moment_in
 from core.databases import insert_rows
@@ -17,12 +18,12 @@ class WebhookEvent(models.Model):
     """One webhook of PhonePe, stored as it came. Only a reason to poll: the status decides, never this body."""
 
     class State(models.TextChoices):
-        RECEIVED = "RECEIVED", "to be polled"
-        HANDLED = "HANDLED", "PhonePe's status was at least as final"
-        UNMATCHED = "UNMATCHED", "about no order or refund of ours"
-        NOTED = "NOTED", "understood; it moves no order's money"
-        NEEDS_REVIEW = "NEEDS_REVIEW", "authentic and not understood: staff must review it"
-        CLOSED = "CLOSED", "closed by staff"
+        RECEIVED = "RECEIVED", _("to be polled")
+        HANDLED = "HANDLED", _("PhonePe's status was at least as final")
+        UNMATCHED = "UNMATCHED", _("about no order or refund of ours")
+        NOTED = "NOTED", _("understood; it moves no order's money")
+        NEEDS_REVIEW = "NEEDS_REVIEW", _("authentic and not understood: staff must review it")
+        CLOSED = "CLOSED", _("closed by staff")
 
     digest = models.CharField(max_length=64, unique=True)
     scheme = models.CharField(max_length=16)

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from payment.models.disputes import Dispute
 from payment.models.payments import Payment, PaymentAttempt
@@ -11,14 +12,14 @@ class LedgerEntry(models.Model):
     """Money that moved, in paise: positive when received, negative when sent back. Balances are sums."""
 
     class Kind(models.TextChoices):
-        RECEIPT = "RECEIPT", "pays the payment"
-        SURPLUS = "SURPLUS", "came although the payment was paid"
-        SUSPENSE = "SUSPENSE", "came, but not as agreed"
-        REFUND = "REFUND", "went back"
-        CHARGEBACK = "CHARGEBACK", "was taken by the buyer's bank, or returned by it"
-        CASH = "CASH", "pays the payment, in cash"
-        TRANSFER = "TRANSFER", "pays the payment, by bank transfer to us"
-        FEE = "FEE", "was kept by PhonePe: its fee, or the tax on that"
+        RECEIPT = "RECEIPT", _("pays the payment")
+        SURPLUS = "SURPLUS", _("came although the payment was paid")
+        SUSPENSE = "SUSPENSE", _("came, but not as agreed")
+        REFUND = "REFUND", _("went back")
+        CHARGEBACK = "CHARGEBACK", _("was taken by the buyer's bank, or returned by it")
+        CASH = "CASH", _("pays the payment, in cash")
+        TRANSFER = "TRANSFER", _("pays the payment, by bank transfer to us")
+        FEE = "FEE", _("was kept by PhonePe: its fee, or the tax on that")
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="ledger")
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="ledger")

@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
 
 from booking.models import Slot
 from payment.models.payments import Payment
@@ -14,13 +15,13 @@ class Offer(models.Model):
     customer opens the page: none is reserved before. At most one offer is open for a payment."""
 
     class Because(models.TextChoices):
-        LATE = "LATE", "the money came too late"
-        CALLED_OFF = "CALLED_OFF", "the temple has called the time off"
+        LATE = "LATE", _("the money came too late")
+        CALLED_OFF = "CALLED_OFF", _("the temple has called the time off")
 
     class State(models.TextChoices):
-        OPEN = "OPEN"
-        TAKEN = "TAKEN"
-        CLOSED = "CLOSED"
+        OPEN = "OPEN", _("Open")
+        TAKEN = "TAKEN", _("Taken")
+        CLOSED = "CLOSED", _("Closed")
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="offers")
     because = models.CharField(max_length=12, choices=Because, default=Because.LATE)

@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import ApiKey
 from core.texts import plain_line
@@ -33,17 +34,17 @@ class Refund(models.Model):
     """
 
     class Origin(models.TextChoices):
-        SHOP = "SHOP", "sent by us"
-        DASHBOARD = "DASHBOARD", "made by hand in PhonePe's dashboard"
-        BY_HAND = "BY_HAND", "given back by staff"
+        SHOP = "SHOP", _("sent by us")
+        DASHBOARD = "DASHBOARD", _("made by hand in PhonePe's dashboard")
+        BY_HAND = "BY_HAND", _("given back by staff")
 
     class Hold(models.TextChoices):
         """Why staff must act before it is sent."""
 
-        NONE = "", "is sent without approval"
-        SECOND_PERSON = "SECOND_PERSON", "above the limit: another person must approve it"
-        FAILED_OFTEN = "FAILED_OFTEN", "failed under several ids: staff must find out why"
-        BY_HAND = "BY_HAND", "taken by hand: staff give it back, and enter that"
+        NONE = "", _("is sent without approval")
+        SECOND_PERSON = "SECOND_PERSON", _("above the limit: another person must approve it")
+        FAILED_OFTEN = "FAILED_OFTEN", _("failed under several ids: staff must find out why")
+        BY_HAND = "BY_HAND", _("taken by hand: staff give it back, and enter that")
 
     payment = models.ForeignKey(Payment, models.PROTECT, related_name="refunds")
     attempt = models.ForeignKey(PaymentAttempt, models.PROTECT, related_name="refunds")
