@@ -8,6 +8,7 @@ from urllib.parse import quote
 from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import override
 
 from accounts.phones import format_phone, read_phone
 from booking.models import Assignment, Booking, PujaService
@@ -38,7 +39,8 @@ class Line:
     @property
     def whatsapp(self) -> str:
         """Opens a chat with a greeting that names the booking. Nothing is sent before staff press Send."""
-        greeting = _("Namaste, this is about your booking %(number)s.") % {"number": self.booking.book_id}
+        with override(self.booking.user.language):
+            greeting = _("Namaste, this is about your booking %(number)s.") % {"number": self.booking.book_id}
         return f"https://wa.me/{self.phone.lstrip('+')}?text={quote(greeting)}"
 
 
@@ -60,6 +62,14 @@ def bookings_of(day: date) -> "QuerySet[Booking]":
     return with_money(standing.exclude(status=Booking.Status.CANCELLED)).order_by("starts_at", "id")
 
 
+def next_day_with_bookings(day: date) -> date | None:
+    """After this one."""
+    midnight = timezone.make_aware(datetime.combine(day, time.min)) + timedelta(days=1)
+    later = Booking.objects.filter(starts_at__gte=midnight).exclude(status=Booking.Status.CANCELLED)
+    starts_at = later.order_by("starts_at").values_list("starts_at", flat=True).first()
+    return timezone.localdate(starts_at) if starts_at else None
+
+
 def with_money(bookings: "QuerySet[Booking]") -> "QuerySet[Booking]":
     """With all that `line_of` reads, in three statements."""
     goes_back = Refund.objects.exclude(state=RefundState.FAILED).exclude(REQUESTED)
@@ -77,13 +87,15 @@ def _hour(line: Line) -> datetime:
 def line_of(booking: Booking) -> Line:
     checkout, payment = booking.checkout, _payment(booking)
     phone = booking.user.phone or (payment.payer_mobile if payment else "") or ""
-    parts = (checkout.address_line1, checkout.address_line2, checkout.address_city)
+    # Whoever comes to the temple may have given an address, for the prasad.
+    at_temple = checkout.puja_type == PujaService.Type.TEMPLE
+    parts = () if at_temple else (checkout.address_line1, checkout.address_line2, checkout.address_city)
     return Line(
         booking=booking,
-        puja=checkout.puja_title,
+        puja=localized(checkout, "puja_title"),
         name=booking.user.full_name or booking.user.email,
         phone=read_phone(phone) or "",
-        place=", ".join(filter(None, parts)) or checkout.package_location,
+        place=", ".join(filter(None, parts)) or localized(checkout, "package_location"),
         is_online=checkout.puja_type == PujaService.Type.ONLINE,
         paid_paise=payment.amount_paise if payment else None,
         back_paise=sum(refund.amount_paise for refund in payment.refunds.all()) if payment else 0,

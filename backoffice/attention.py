@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from backoffice import rights
 from backoffice.pages import may
 from core.databases import scalars
-from core.language import Text
+from core.language import Text, localized
 from notifications.models import Notification
 from payment.models import Dispute, Payment, Refund, WebhookEvent, WorkLease
 from payment.services.monitoring import (
@@ -112,7 +112,7 @@ def _disputes(now: datetime) -> "QuerySet[Dispute]":
 
 
 def _payment(payment: Payment) -> Row:
-    title = payment.checkout.puja_title if payment.checkout else str(_("Donation"))
+    title = localized(payment.checkout, "puja_title") if payment.checkout else str(_("Donation"))
     return Row(
         address=reverse("desk:case", args=[payment.reference]),
         what=f"{title} · {payment.reference}",

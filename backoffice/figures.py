@@ -209,7 +209,7 @@ def chart(labels: Sequence[str], *series: tuple[Text, str, Sequence[float]]) -> 
     """For unfold's chart component: label, colour (of unfold's theme) and values of each series."""
     datasets = [
         {"label": str(label), "backgroundColor": f"var(--color-{colour})", "data": [*values]}
-        | {"displayYAxis": True, "maxTicksXLimit": 8}
+        | {"displayYAxis": True, "maxTicksXLimit": 8, "maxBarThickness": 24}
         for label, colour, values in series
     ]
     return json.dumps({"labels": [*labels], "datasets": datasets})

@@ -7,6 +7,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db.models import Model, OuterRef, Subquery
+from django.utils.html import strip_tags
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -80,7 +81,9 @@ def _names(model: type[Model], keys: set[int]) -> dict[int, str]:
 def _changes(row: Any, former: Any) -> Iterator[Change]:
     """Against the row before. Of the first one that we know, all that is filled."""
     for field in row.tracked_fields:
-        if field.primary_key:
+        if field.primary_key or (
+            field.is_relation and not former
+        ):  # the name of the row says what it belongs to
             continue
         after = getattr(row, field.attname)
         before = getattr(former, field.attname) if former else None
@@ -95,5 +98,5 @@ def _readable(field: Any, value: Any) -> str:
         return f"₹{grouped(value)}"
     if isinstance(value, bool):
         return _("yes") if value else _("no")
-    text = str(dict(field.flatchoices).get(value, value))
+    text = strip_tags(str(dict(field.flatchoices).get(value, value)))
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"

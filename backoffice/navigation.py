@@ -78,6 +78,7 @@ def entries_of(request: HttpRequest) -> list[Entry]:
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """UNFOLD's SIDEBAR. An entry is active on its page and on the pages below its address."""
     allowed, today = entries_of(request), reverse("desk:today")
+    here = today if request.path == reverse("admin:index") else request.path
     sections = []
     for title, entries in SECTIONS:
         items = [
@@ -85,7 +86,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 "title": entry.title,
                 "icon": entry.icon,
                 "link": (link := reverse(entry.page)),
-                "active": request.path == link or (link != today and request.path.startswith(link)),
+                "active": here == link or (link != today and here.startswith(link)),
             }
             for entry in entries
             if entry in allowed

@@ -18,6 +18,11 @@ def grouped(paise: int) -> str:
     return numberformat.format(rupees(paise), ".", grouping=(3, 2, 0), thousand_sep=",", force_grouping=True)
 
 
+def in_rupees(paise: int) -> str:
+    """14990000 -> ₹1,49,900.00, and what went back -₹300.00."""
+    return f"{'-' if paise < 0 else ''}₹{grouped(abs(paise))}"
+
+
 def paise(text: str) -> int:
     """ "1100.5" -> 110050. Raises ValueError for all but plain rupees with at most two decimals."""
     if not RUPEES.fullmatch(text):

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import template
 
-from core.money import grouped
+from core.money import in_rupees
 
 register = template.Library()
 
@@ -13,7 +13,7 @@ register = template.Library()
 @register.filter
 def money(paise: int | None) -> str:
     """14990000 -> ₹1,49,900.00; nothing where nothing is known."""
-    return "" if paise is None else f"₹{grouped(paise)}"
+    return "" if paise is None else in_rupees(paise)
 
 
 @register.filter

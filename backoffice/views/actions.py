@@ -235,7 +235,7 @@ def _decide(
         action=request.resolver_match.url_name if request.resolver_match else "",
         effects=effects,
         problem=problem,
-        button=button,
+        button=_("Ask a second person") if effects and effects.requested_paise else button,
         options=options,
         form=posted or form(initial={"seen": effects.seen if effects else ""}),
         **context,

@@ -9,6 +9,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
+from django.utils.translation import override
 from rest_framework.exceptions import APIException, ValidationError
 
 from accounts.models import User
@@ -18,7 +19,7 @@ from backoffice.pages import desk_page, may, show
 from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm, TakenForm
 from booking.models import Booking
 from core.dates import spell_moment
-from core.language import Text
+from core.language import Text, localized
 from core.money import grouped, paise
 from payment.models import CashClosing, ManualEntry, PayLink, Refund
 from payment.services.by_hand import (
@@ -130,13 +131,14 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
             messages.warning(request, str(refusal.detail))
         return redirect("desk:pay-link", link.pk)
     checkout, address, state = link.checkout, pay_link_url(link), _state_of(link)
-    text = _("Namaste! Please pay ₹{amount} for {puja}, {time}: {link} (good until {until})").format(
-        amount=grouped(checkout.total_paise),
-        puja=checkout.puja_title,
-        time=spell_moment(checkout.starts_at),
-        link=address,
-        until=spell_moment(link.expires_at),
-    )
+    with override(checkout.user.language):  # the customer reads it, not the desk
+        text = _("Namaste! Please pay ₹{amount} for {puja}, {time}: {link} (good until {until})").format(
+            amount=grouped(checkout.total_paise),
+            puja=localized(checkout, "puja_title"),
+            time=spell_moment(checkout.starts_at),
+            link=address,
+            until=spell_moment(link.expires_at),
+        )
     phone = (checkout.user.phone or "").lstrip("+")
     return show(
         request,
@@ -147,7 +149,6 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
         address=address,
         state=state,
         whatsapp=f"https://wa.me/{phone}?{urlencode({'text': text})}" if phone else "",
-        text=text,
         form=form if may_take_money and state not in (PAID, ENDED) else None,
         is_opened=state == OPENED,
     )
@@ -175,9 +176,9 @@ def booked(request: HttpRequest, number: str) -> HttpResponse:
     booking = Booking.objects.select_related("user", "checkout__payment").filter(book_id=number).first()
     if booking is None:
         raise Http404
-    return show(
-        request, "backoffice/booked.html", _("Booked"), booking=booking, payment=booking.checkout.payment
-    )
+    payment = booking.checkout.payment
+    means = dict(ManualEntry.Means.choices).get(payment.method, payment.method)
+    return show(request, "backoffice/booked.html", _("Booked"), booking=booking, payment=payment, means=means)
 
 
 @desk_page(rights.TAKE_MONEY)

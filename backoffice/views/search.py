@@ -23,7 +23,7 @@ def results(request: HttpRequest) -> HttpResponse:
     hits = search(request, text)
     if len(hits) == 1:
         return redirect(hits[0].address)
-    return show(request, "backoffice/search.html", _("Search"), text=text, hits=hits)
+    return show(request, "backoffice/search.html", _("Search"), search_text=text, hits=hits)
 
 
 def palette(request: HttpRequest) -> HttpResponse:

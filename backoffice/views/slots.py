@@ -41,10 +41,10 @@ FORM_LIFE = timedelta(hours=2)
 
 @desk_page(rights.SEE_SLOTS)
 def grid(request: HttpRequest) -> HttpResponse:
-    """`?day=` a day in the week, `?only=day` that day alone, `?service=` one puja."""
-    day = _asked_day(request)
+    """Seven days from `?day=` on, else from today; `?only=day` that day alone, `?service=` one puja."""
+    first = _asked_day(request)
     is_day = request.GET.get("only") == "day"
-    first, days = (day, 1) if is_day else (day - timedelta(days=day.isoweekday() - 1), 7)
+    days = 1 if is_day else 7
     service = _asked_service(request)
     shown = grid_of(first, days, service.pk if service else None)
     names = PujaService.objects.order_by("title")

@@ -12,7 +12,7 @@ from django.utils.dateparse import parse_date
 from django.utils.translation import gettext as _
 
 from backoffice import figures, rights
-from backoffice.agenda import agenda
+from backoffice.agenda import agenda, next_day_with_bookings
 from backoffice.attention import MOST_ROWS, Need, counted_needs
 from backoffice.navigation import entries_of
 from backoffice.pages import View, desk_page, may, show
@@ -24,12 +24,14 @@ def today(request: HttpRequest) -> HttpResponse:
     """`?day=2026-11-28` shows the agenda of another day. Whatever its right is missing for is left out."""
     now, this_day = timezone.now(), timezone.localdate()
     day = _asked_day(request) or this_day
+    hours = agenda(day)
     context: dict[str, Any] = {
         "day": day,
         "is_today": day == this_day,
         "day_before": day - timedelta(days=1),
         "day_after": day + timedelta(days=1),
-        "agenda": agenda(day),
+        "agenda": hours,
+        "next_day": None if hours else next_day_with_bookings(day),
         "needs": counted_needs(request, now),
     }
     if may(request, rights.SEE_PAYMENTS):

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from core.money import grouped
+from core.money import grouped, in_rupees
 from payment.models import (
     GatewayCall,
     Payment,
@@ -89,7 +89,7 @@ def for_staff(payment: Payment) -> list[Entry]:
             {
                 "at": entry.created_at,
                 "kind": "money",
-                "text": f"{entry.get_kind_display()}: ₹{grouped(entry.amount_paise)}",
+                "text": f"{entry.get_kind_display()}: {in_rupees(entry.amount_paise)}",
                 "order": entry.reference,
             }
             for entry in _newest(payment.ledger.all())
