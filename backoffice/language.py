@@ -4,7 +4,7 @@ Before the login the browser says it. `payment` and the API do not change their 
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
@@ -78,7 +78,7 @@ def choose(request: HttpRequest) -> HttpResponse:
     target = request.POST.get("next") or request.headers.get("Referer", "")
     if supported_language(language) != language:
         return HttpResponseBadRequest()
-    User.objects.filter(pk=request.user.pk).update(language=language)
+    User.objects.filter(pk=cast(User, request.user).pk).update(language=language)
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
     return redirect(target if is_ours else reverse("admin:index"))
 

@@ -1,15 +1,19 @@
 """The pages that staff have open all day: readable by everybody on a phone and a desktop, and found by keyboard."""
 
 import re
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 from playwright.sync_api import expect
 
+from payment.models import Payment
+from tests.harness import builders
 from tests.integration.browser.conftest import SIZES
 from tests.integration.browser.looks import assert_nothing_serious
 from tests.integration.browser.test_cases import at_desk  # noqa: F401 - a fixture
 from tests.unit.backoffice.sold import book
+from tests.unit.payment.builders import make_payment
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 
@@ -64,3 +68,33 @@ def test_the_palette_opens_a_person_by_keyboard_alone(at_desk, alice, package): 
     support.page.keyboard.press("Enter")
 
     expect(support.page).to_have_url(re.compile(rf"/admin/desk/people/{alice.pk}/$"))
+
+
+def test_four_weeks_of_times_are_one_form(at_desk, package):  # noqa: F811
+    coordinator, first = at_desk("Coordinator"), timezone.localdate() + timedelta(days=10)
+    coordinator.open("/admin/desk/slots/add/")
+    page = coordinator.page
+    page.get_by_label("Puja", exact=True).select_option(label=package.puja_service.title)
+    for weekday in ("Monday", "Thursday"):
+        page.get_by_label(weekday).check()
+    page.get_by_label("Start times").fill("08:00, 18:30")
+    page.get_by_label("From").fill(f"{first}")
+    page.get_by_label("To, this day included").fill(f"{first + timedelta(days=27)}")
+    coordinator.click("button", "Preview")
+    coordinator.click("button", "Add 16 times")
+
+    expect(page.get_by_role("status").or_(page.get_by_text("16")).first).to_be_visible()
+    assert package.puja_service.slots.count() == 16
+    assert coordinator.clicks == 2  # beside the weekdays
+
+
+def test_stuck_money_is_one_click_from_today(at_desk, alice, package):  # noqa: F811
+    payment = make_payment(builders.make_checkout(builders.make_cart(alice, package)))
+    Payment.objects.filter(pk=payment.pk).update(created_at=timezone.now() - timedelta(hours=2))
+    support = at_desk("Support")
+    support.open("/admin/")
+    support.click("link", "Payments undecided for over an hour")
+    support.click("link", payment.reference)
+
+    support.sees("Not decided yet")
+    assert support.clicks == 2
