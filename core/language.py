@@ -1,8 +1,8 @@
 """In which language somebody reads. The texts themselves stand in `locale/`, as gettext catalogues.
 
 A text is English until one is written for a reader: who writes an answer, a page, a mail or a receipt enters
-`translation.override(language)` around it, and around nothing else. No language is switched on for a whole request
-of the API: `error`, `detail` and `fields` are English, `user_message` is the reader's. A page of the desk has one reader
+`translation.override(language)` around it, and around nothing else. No language is switched on for a whole request of
+the API: `error`, `detail` and `fields` are English, `user_message` is the reader's. A page of the desk has one reader
 (backoffice/language.py).
 """
 

@@ -185,10 +185,8 @@ def choose(puja: str, kind: str, at: datetime) -> dict[str, Any]:
 
 
 def customer(person: Person) -> User:
-    found = User.objects.filter(email=person.email).first()
-    return found or create_guest(
-        email=person.email, first_name=person.name, phone=person.phone, language="en"
-    )
+    create_guest(email=person.email, first_name=person.name, phone=person.phone, language="en")
+    return User.objects.get(email=person.email)
 
 
 def address_of(user: User, person: Person) -> int:

@@ -39,7 +39,7 @@ def test_no_page_of_the_desk_hinders_anybody(at_desk, tmp_path, size, language):
     for name, path in {**demo_pages.addresses(), **{path: path for path in tables}}.items():
         owner.open(path)
         owner.page.screenshot(path=tmp_path / f"{name.strip('/').replace('/', '-')}.png", full_page=True)
-        expect(owner.page.get_by_role("main").first, name).to_be_visible()
+        expect(owner.page.get_by_role("heading", level=1).first, name).to_be_visible()
         expect(owner.page.locator("html"), name).to_have_attribute("lang", re.compile(language))
         try:
             assert_nothing_serious(owner.page)
