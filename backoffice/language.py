@@ -62,10 +62,10 @@ class DeskLanguageMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponse:
-        if not request.path.startswith(reverse("admin:index")):
+        if not request.path_info.startswith("/admin/"):
             return self.get_response(request)
         user = request.user
-        language = user.language if isinstance(user, User) and user.is_staff else language_of(request)
+        language = user.language if isinstance(user, User) else language_of(request)
         with override(supported_language(language)):
             return self.get_response(request)
 
