@@ -26,8 +26,6 @@ from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from core import waiting
-from core.request_bodies import body_limit
 from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, path_of
 
 logger = logging.getLogger(__name__)
@@ -195,6 +193,8 @@ class RequestBuffer:
         target = head.split(b" ", 2)[1:2]
         if target:
             path = path_of(target[0].decode("latin-1"))
+            from core.request_bodies import body_limit  # noqa: PLC0415 - as in get_thread_pool
+
             self._max_body_bytes = max(self._max_body_bytes, body_limit(path))
         length, chunked = CONTENT_LENGTH.search(head), CHUNKED.search(head)
         if chunked and not length:
@@ -287,6 +287,9 @@ class Worker(ThreadWorker):
         self._log_again_at = 0.0  # time.monotonic()
 
     def get_thread_pool(self) -> Lanes:
+        # gunicorn loads this module before okpuja.wsgi has named the settings, which core.waiting reads.
+        from core import waiting  # noqa: PLC0415
+
         lanes = Lanes(self.cfg.threads)
         # A webhook may poll PhonePe after its answer; the other half of the threads answers the next ones.
         waiting.webhook_polls = waiting.WaitSlots(lanes.pools[Lane.WEBHOOK].threads // 2)

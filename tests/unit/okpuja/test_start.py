@@ -1,12 +1,15 @@
 """What every process loads at its start. What is only needed later is imported there."""
 
+import re
 import subprocess
 import sys
 
 import pytest
+import requests
 
 from tests.harness import ROOT
-from tests.harness.processes import process_environment
+from tests.harness.forwarder import free_port, wait_until_listening
+from tests.harness.processes import Process, process_environment
 
 # Of the PDF, of Redis, of the diagnosis: a tenth to a quarter of a second each.
 LATER = ("PIL", "fpdf", "fontTools", "uharfbuzz", "redis", "dns")
@@ -51,3 +54,23 @@ print(type(site._registry[Slot]).__module__)"""
         [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
     )
     assert (done.stdout.strip(), done.stderr) == ("payment.admin", "")
+
+
+@pytest.mark.slow
+@pytest.mark.sockets
+def test_gunicorn_starts_as_the_unit_of_systemd_starts_it():
+    """Without DJANGO_SETTINGS_MODULE, which no unit and no image sets: okpuja.wsgi names the settings."""
+    port = free_port()
+    environment = process_environment()
+    environment.pop("DJANGO_SETTINGS_MODULE")
+    unit = (ROOT / "deploy/vps/systemd/okpuja-web@.service").read_text()
+    arguments = re.search(r"(?m)^ExecStart=\S+/gunicorn (.+)$", unit)[1].split()
+    server = Process(
+        *("gunicorn", "-m", "gunicorn", *arguments), f"--bind=127.0.0.1:{port}", environment=environment
+    )
+    try:
+        wait_until_listening(("127.0.0.1", port))
+        assert requests.get(f"http://127.0.0.1:{port}/healthz", timeout=30).status_code == 200
+    finally:
+        server.ask_to_end()
+        server.stop()
