@@ -1,8 +1,9 @@
 """Takes the pictures of README.md anew: a page of the shop on a phone, and the Today page of the desk.
 
-`make pictures` needs /usr/bin/chromium. The pages are those of a fresh installation with a few bookings.
+`make pictures` needs /usr/bin/chromium. The pages are those of a fresh installation with its demo day.
 """
 
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,13 +12,11 @@ import requests
 from playwright.sync_api import Page, sync_playwright
 
 from tests.harness.databases import PASSWORD
-from tests.harness.environment import WANTED as TEST_SETTINGS
 from tests.harness.installation import Installation
 
 PICTURES = Path("docs/pictures")
 CHROMIUM = "/usr/bin/chromium"
 PHONE, DESK = {"width": 390, "height": 844}, {"width": 1280, "height": 900}
-BOOKED = 6
 
 
 def shop_page(page: Page, shop: Installation) -> None:
@@ -45,8 +44,8 @@ def main() -> None:
     PICTURES.mkdir(exist_ok=True)
     with Installation(FRONTEND_BASE_URL="", STOREFRONT="True") as shop, sync_playwright() as playwright:
         shop.serve()
-        for _ in range(BOOKED):
-            buy(shop)
+        command = [sys.executable, "manage.py", "seed_demo_day"]
+        subprocess.run(command, env=shop.environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
         how: dict[str, Any] = {"locale": "en-IN", "timezone_id": "Asia/Kolkata"}
         phone = browser.new_context(viewport=PHONE, device_scale_factor=2, **how).new_page()
@@ -54,16 +53,6 @@ def main() -> None:
         desk_page(browser.new_context(viewport=DESK, **how).new_page(), shop)
         browser.close()
     sys.stdout.write("docs/pictures: shop-phone.png, desk-today.png\n")
-
-
-def buy(shop: Installation) -> None:
-    """A whole demo payment: the desk has something to show."""
-    answer = requests.get(
-        f"{shop.url}/api/payments/payments/simulate-payment-success/",
-        headers={"X-Ops-Token": TEST_SETTINGS["OPS_TOKEN"]},
-        timeout=60,
-    )
-    answer.raise_for_status()
 
 
 if __name__ == "__main__":
