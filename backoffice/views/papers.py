@@ -45,7 +45,7 @@ def papers(request: HttpRequest) -> HttpResponse:
         _("Receipts and credit notes"),
         kinds=KINDS.items(),
         kind=kind,
-        text=text,
+        wanted=text,
         rows=[(paper, *_details(paper)) for paper in shown],
         following=shown[-1].pk if len(found) > ON_A_PAGE else None,
     )

@@ -7,11 +7,17 @@ from django.utils import timezone
 
 from payment.models import LedgerEntry, ManualEntry, PayLink
 from payment.services.by_hand import Taken, book_by_hand
+from payment.services.donations import Donor, build_donation
+from payment.services.outcomes import apply_status
+from payment.services.pay_links import make_pay_link
 from payment.services.refunds.requests import request_refund
 from tests.harness import builders
 from tests.integration.browser.conftest import SIZES
 from tests.integration.browser.looks import assert_nothing_serious
 from tests.integration.browser.test_cases import at_desk as at_desk
+from tests.unit.payment.builders import completed, make_payment
+from tests.unit.payment.services.test_credit_notes import refunded
+from worker.jobs import run_due
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 
@@ -79,3 +85,41 @@ def test_cash_reports_and_refunds_by_hand_can_be_read_by_everybody(package, slot
         staff.open(path)
         look(staff, f"{name}-{size}")
     assert LedgerEntry.objects.count() == 1
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_receipts_notes_and_donors_can_be_read_by_everybody(
+    cart, slot, package, at_desk, look, size, charlie
+):
+    payment = make_payment(builders.make_checkout(cart))
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    refunded(payment, 30_000)
+    gift = make_payment(amount_paise=50_100, payer_reference="Asha Devi", simulated=True)
+    donor = Donor(email="asha@example.com", purpose="Annadan", pan="ABCPE1234F")
+    build_donation(gift, donor).save(force_insert=True)
+    apply_status(gift.attempts.get().pk, completed(50_100), "worker")
+    run_due(["receipts", "credit_notes"])
+    start = timezone.localtime(slot.starts_at)
+    choice = {"puja_service": package.puja_service_id, "package_id": package.pk}
+    choice |= {"selected_date": start.date(), "selected_time": start.time()}
+    link = make_pay_link(charlie, choice, by=builders.make_superuser(), key=uuid4())
+
+    staff = at_desk("Owner", size)
+    staff.open("/admin/desk/papers/")
+    staff.sees("Number of the paper")
+    look(staff, f"receipts-{size}")
+    staff.open("/admin/desk/papers/?kind=credit-notes")
+    staff.sees("Corrects receipt")
+    look(staff, f"credit-notes-{size}")
+    staff.open("/admin/desk/donations/")
+    staff.sees("XXXXX1234X")
+    look(staff, f"donations-{size}")
+    with staff.page.expect_download() as download:
+        staff.click("button", "XLSX Form 10BD")
+    assert download.value.suggested_filename.startswith("form-10bd-")
+    staff.open(f"/admin/desk/phone/links/{link.pk}/")
+    look(staff, f"link-at-the-counter-{size}")
+    staff.page.get_by_role("radio").first.check()
+    staff.click("button", "₹1,100.00 is here: book")
+    staff.sees("Booked:")
+    assert LedgerEntry.objects.filter(kind="CASH").count() == 1

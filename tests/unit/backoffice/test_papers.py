@@ -59,6 +59,7 @@ def test_receipts_and_credit_notes_are_found_by_every_number_and_printed(desk, c
     assert numbers_on(accountant.get(PAPERS)) == both
     for text in (str(payment.receipt), str(payment.receipt).lower(), payment.reference):
         assert numbers_on(accountant.get(PAPERS, {"q": text})) == both[1:], text
+        assert accountant.get(PAPERS, {"q": text}).content.decode().count(f'value="{text}"') == 1
     for text in (str(note), refund.merchant_refund_id, payment.reference):
         assert numbers_on(accountant.get(PAPERS, {"kind": "credit-notes", "q": text})) == [str(note)], text
     page = accountant.get(PAPERS, {"kind": "credit-notes"})
