@@ -53,6 +53,9 @@ SECONDS_TO_WAIT_FOR_RESERVATION, SECONDS_TO_WAIT_FOR_CALL = 2.0, 5.0
 # A few more callers prepare orders while all permits are taken, if somebody who waited got one so lately: else PhonePe
 # would have nothing to do between two calls.
 SECONDS_SINCE_RELEASE = 1.0
+# Orders leave one permit to polls and refunds for so long after one of these was wanted: they do not wait, so in a rush
+# they would never find one. Nobody polls: orders use all permits.
+SECONDS_SINCE_POLL = 5.0
 
 
 class CallPermits:
@@ -69,6 +72,7 @@ class CallPermits:
         self._calling_unreserved = 0
         self._waiting = 0
         self._released_to_waiting_at = float("-inf")  # time.monotonic()
+        self._poll_wanted_at = float("-inf")  # the last call without a reservation, also one that was refused
 
     def acquire(self, *, is_reserved: bool = False) -> bool:
         """For one call. Without a reservation there is no wait."""
@@ -76,6 +80,8 @@ class CallPermits:
         if is_reserved:
             may_call, seconds = self._may_call_reserved, SECONDS_TO_WAIT_FOR_CALL
         with self._changed:
+            if not is_reserved:
+                self._poll_wanted_at = time.monotonic()
             if not self._wait_for(may_call, seconds):
                 return False
             self._calling += 1
@@ -107,7 +113,8 @@ class CallPermits:
 
     @property
     def _left_by_orders(self) -> int:
-        return 1 if self.count > 1 else 0
+        is_polled = time.monotonic() - self._poll_wanted_at <= SECONDS_SINCE_POLL
+        return 1 if self.count > 1 and is_polled else 0
 
     @property
     def _reserved(self) -> int:

@@ -75,15 +75,31 @@ def test_who_prepares_an_order_keeps_its_call_from_those_who_only_ask(settings):
 
 def test_nobody_prepares_an_order_while_phonepe_is_silent():
     permits = CallPermits(3)
-    assert permits.reserve(0)
-    assert permits.reserve(0)
+    for _ in range(3):
+        assert permits.reserve(0)
     assert not permits.reserve(0.05)
+
+
+@pytest.mark.parametrize("count", [2, 3, 4, 8])
+def test_a_rush_of_orders_uses_all_permits_while_nobody_polls_and_leaves_the_next_to_a_poll(count):
+    permits = CallPermits(count)
+    for _ in range(count):
+        assert permits.reserve(0)
+        assert permits.acquire(is_reserved=True)
+    assert not permits.acquire(), "the poll comes too late for this round"
+    permits.release(is_reserved=True)
+    permits.end_reservation()
+    assert not permits.reserve(0), "the next permit is for polls"
+    assert permits.acquire()
+    assert permits._calling == count
 
 
 @pytest.mark.parametrize("count", [2, 3, 4, 8])
 def test_a_rush_of_orders_leaves_a_permit_to_polls(count):
     """Also when somebody who waited got a permit just now, and more than usual prepare their orders."""
     permits = CallPermits(count)
+    assert permits.acquire(), "somebody polls"
+    permits.release()
     permits._released_to_waiting_at = time.monotonic()
     while permits.reserve(0):
         pass
@@ -122,7 +138,7 @@ def test_polls_are_made_during_a_rush_on_pay():
         done = [*(people.submit(buy, None) for _ in range(8)), people.submit(poll)]
         for each in done:
             each.result()
-    assert all(polls), polls
+    assert sum(polls) >= len(polls) - 2, "only those before the first permit that came back may find none"
     assert len(orders) > len(polls)
     assert (permits._taken, permits._calling, permits._waiting) == (0, 0, 0)
 
@@ -153,9 +169,9 @@ def test_a_reservation_within_another_one_takes_no_second_permit():
     assert call_permits._taken == 0
 
 
-def test_at_phonepe_are_never_more_than_the_setting_allows_and_never_fewer_for_long(monkeypatch):
+def test_at_phonepe_are_never_more_than_the_setting_allows_and_never_fewer_for_long():
     """Twenty people, four of whom PhonePe serves at once in 50 ms; each needs 20 ms of ours before and after."""
-    permits, lock, calling, most = CallPermits(5), threading.Lock(), 0, 0  # one is left to polls
+    permits, lock, calling, most = CallPermits(4), threading.Lock(), 0, 0
 
     def buy(_):
         nonlocal calling, most
