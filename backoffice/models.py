@@ -12,6 +12,7 @@ from accounts.models import User
 from booking.models import Package, PackagePrice, PromoCode, PujaCategory, PujaService
 
 MOMENTS = ["created_at", "updated_at"]
+COUNTED = ["reserved_count", "used_count", "summed_count", "summed_discount_paise", "summed_total_paise"]
 
 
 class HistoryOfPeople(HistoricalRecords):
@@ -27,7 +28,7 @@ register(PujaCategory, app="backoffice", excluded_fields=MOMENTS)
 register(PujaService, app="backoffice", excluded_fields=MOMENTS)
 register(Package, app="backoffice", excluded_fields=MOMENTS)
 register(PackagePrice, app="backoffice", excluded_fields=["created_at"])
-register(PromoCode, app="backoffice", excluded_fields=[*MOMENTS, "reserved_count", "used_count"])
+register(PromoCode, app="backoffice", excluded_fields=[*MOMENTS, *COUNTED])
 register(
     User,
     app="backoffice",

@@ -49,6 +49,11 @@ class PromoCode(models.Model):
     # Their sum may pass the limit: money that came late is honoured. New uses are refused by the UPDATE.
     reserved_count = models.PositiveIntegerField(default=0, editable=False)
     used_count = models.PositiveIntegerField(default=0, editable=False)
+    # Sums over the checkouts of the first `summed_count` uses, so that nobody adds up a year of sales for two numbers.
+    # Where it is not `used_count` (an older release counted a use), the worker adds them up anew.
+    summed_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
+    summed_discount_paise = models.BigIntegerField(default=0, db_default=0, editable=False)
+    summed_total_paise = models.BigIntegerField(default=0, db_default=0, editable=False)
     is_active = models.BooleanField(default=True)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True, db_default=Now())

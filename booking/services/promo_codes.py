@@ -7,7 +7,19 @@ from typing import Any
 
 from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.db import transaction
-from django.db.models import Count, OuterRef, ProtectedError, Q, QuerySet, Subquery, Sum
+from django.db.models import (
+    BigIntegerField,
+    Case,
+    Count,
+    F,
+    OuterRef,
+    ProtectedError,
+    Q,
+    QuerySet,
+    Subquery,
+    Sum,
+    When,
+)
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import format_lazy
@@ -98,8 +110,8 @@ def figures() -> dict[str, int]:
         active_promos=Count("pk", filter=~is_over & Q(is_active=True)),
         expired_promos=Count("pk", filter=is_over),
     )
-    used = Checkout.objects.filter(promo_state=Checkout.PromoState.USED).aggregate(
-        total_usage=Count("pk"), total_discount_given=Coalesce(Sum("discount_paise"), 0)
+    used = with_use(PromoCode.objects.order_by()).aggregate(
+        total_usage=Coalesce(Sum("used_count"), 0), total_discount_given=Coalesce(Sum("given_paise"), 0)
     )
     return codes | used
 
@@ -108,10 +120,16 @@ def with_use(codes: QuerySet[PromoCode]) -> QuerySet[Any]:
     """With `given_paise`, what each has taken off bookings, and `sold_paise`, what these cost after it."""
     used = Checkout.objects.filter(promo_code=OuterRef("pk"), promo_state=Checkout.PromoState.USED).order_by()
     sums = used.values("promo_code").annotate(given=Sum("discount_paise"), sold=Sum("total_paise"))
+    is_summed = Q(summed_count=F("used_count"))
     return codes.annotate(
-        given_paise=Coalesce(Subquery(sums.values("given")), 0),
-        sold_paise=Coalesce(Subquery(sums.values("sold")), 0),
+        given_paise=_known_or(is_summed, "summed_discount_paise", sums.values("given")),
+        sold_paise=_known_or(is_summed, "summed_total_paise", sums.values("sold")),
     )
+
+
+def _known_or(is_known: Q, column: str, sum_of_rows: QuerySet[Any]) -> Case:
+    counted = Coalesce(Subquery(sum_of_rows), 0, output_field=BigIntegerField())
+    return Case(When(is_known, then=F(column)), default=counted)
 
 
 def export_rows() -> Iterator[tuple[object, ...]]:

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from accounts.session_ends import expired_admin_sessions, purge_admin
 from booking.services import forget_networks, outdated_networks
+from booking.services.promos import repair_sums, wrong_sums
 from core import counters
 from core.backup_files import is_overdue, newest_made_at
 from core.clocks import database_now
@@ -89,6 +90,7 @@ CHECKS: dict[str, Check] = {
     "hold moments": Check(repair_holds, lambda now: [wrong_holds(now)]),
     "held payments": Check(release_carts_in_review, lambda now: [carts_in_review(now)]),
     "networks of holds": Check(forget_networks, outdated_networks),
+    "sums of promo codes": Check(lambda now: repair_sums(), lambda now: [wrong_sums()]),
     "sessions of the admin": Check(purge_admin, lambda now: [expired_admin_sessions(now)]),
     "counters": Check(
         lambda now: purge_expired(now.timestamp()), lambda now: [counters.expired(now.timestamp())]

@@ -9,7 +9,9 @@ from django.utils.dateparse import parse_datetime
 
 from booking.models import PromoCode
 from booking.services import book
-from booking.services.promo_codes import with_use
+from booking.services.promo_codes import figures, with_use
+from booking.services.promos import wrong_sums
+from payment.services.monitoring import run_checks
 from tests.harness import builders
 
 pytestmark = pytest.mark.django_db
@@ -187,6 +189,32 @@ def test_the_use_of_each_code(alice, charlie, package):
     found = {row.code: (row.given_paise, row.sold_paise) for row in with_use(PromoCode.objects.all())}
 
     assert found == {"TEN": (22_000, 198_000), "UNUSED": (0, 0)}
+
+
+def test_uses_that_an_older_release_counted_are_added_up_by_the_worker(alice, charlie, package):
+    """It wrote no sums. The desk's figures are right before and after, and a use that is counted now is not lost."""
+    builders.make_promo("TEN")
+    book(builders.make_checkout(builders.make_cart(alice, package, promo_code="TEN")))
+    PromoCode.objects.update(summed_count=0, summed_discount_paise=0, summed_total_paise=0)
+    book(builders.make_checkout(builders.make_cart(charlie, package, promo_code="TEN")))
+
+    def shown():
+        row = with_use(PromoCode.objects.all()).get()
+        return row.given_paise, row.sold_paise, figures()["total_usage"], figures()["total_discount_given"]
+
+    assert wrong_sums().exists()
+    assert shown() == (22_000, 198_000, 2, 22_000)
+    run_checks(0)
+    promo = PromoCode.objects.get()
+    assert (promo.summed_count, promo.summed_discount_paise, promo.summed_total_paise) == (2, 22_000, 198_000)
+    assert shown() == (22_000, 198_000, 2, 22_000)
+    assert not wrong_sums().exists()
+
+
+def test_figures_are_read_from_the_code_and_not_from_all_bookings(package):
+    promo = builders.make_promo("TEN")
+    PromoCode.objects.filter(pk=promo.pk).update(used_count=3, summed_count=3, summed_discount_paise=5)
+    assert figures()["total_discount_given"] == 5
 
 
 def test_only_who_has_the_right_changes_codes(api, alice, package):
