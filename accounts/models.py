@@ -132,6 +132,12 @@ class User(AbstractBaseUser, PermissionsMixin):
             BeginningsIndex(Lower("first_name"), name="user_first_name"),
             BeginningsIndex(Lower("last_name"), name="user_last_name"),
             models.Index(LastFour("phone"), name="user_last_digits"),
+            # What staff filter the list of accounts by, and most accounts are not.
+            models.Index(fields=["role"], name="user_of_staff", condition=~Q(role="USER")),
+            models.Index(
+                fields=["account_status"], name="user_not_active", condition=~Q(account_status="ACTIVE")
+            ),
+            models.Index(fields=["-id"], name="user_opens_admin", condition=Q(is_staff=True)),
         ]
 
     def __str__(self) -> str:
