@@ -71,16 +71,18 @@ def run_due(kinds: Iterable[str], limit: int = 10, claimed: Callable[[], object]
 
 
 def poll_attempt(attempt_id: int) -> None:
-    attempt = _begin(PaymentAttempt, attempt_id)
+    attempt = _begin(PaymentAttempt, attempt_id, "payment")
     answer = status.poll_on_schedule(attempt, Deadline(DEADLINE_SECONDS))
     state, untried = (answer.state, status.is_untried(answer)) if answer else (None, False)
-    _reschedule(attempt, status.next_poll_at(_reload(attempt), state, database_now(), untried=untried))
+    if current := _reload(attempt):
+        _reschedule(attempt, status.next_poll_at(current, state, database_now(), untried=untried))
 
 
 def send_refund(refund_id: int) -> None:
     refund = _begin(Refund, refund_id)
     sending.send_or_poll(refund, Deadline(DEADLINE_SECONDS))
-    _reschedule(refund, sending.next_check_time(_reload(refund), database_now()))
+    if current := _reload(refund):
+        _reschedule(refund, sending.next_check_time(current, database_now()))
 
 
 def handle_event(event_id: int) -> None:
@@ -219,10 +221,11 @@ WEBHOOK_KINDS = ("webhooks",)
 RECONCILE_KINDS = ("reconcile",)
 
 
-def _begin(model: type[Scheduled], row_id: int) -> Scheduled:
+def _begin(model: type[Scheduled], row_id: int, *related: str) -> Scheduled:
     """The row as it is. `checks` counts at the beginning, so that a try that kills the worker counts."""
     model._default_manager.filter(pk=row_id).update(checks=F("checks") + 1)
-    return model._default_manager.get(pk=row_id)
+    rows = model._default_manager.filter(pk=row_id)
+    return (rows.select_related(*related) if related else rows).get()
 
 
 def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
@@ -231,6 +234,7 @@ def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
     unchanged.update(next_check_at=next_check_at)
 
 
-def _reload(row: Scheduled) -> Scheduled:
-    """A new object: `_reschedule` needs the old one's `next_check_at`."""
-    return type(row)._default_manager.get(pk=row.pk)
+def _reload(begun: Scheduled) -> Scheduled | None:
+    """What has become of the row. None when it was rescheduled: what is paid, for one, is polled no more."""
+    row = type(begun)._default_manager.get(pk=begun.pk)
+    return row if row.next_check_at == begun.next_check_at else None

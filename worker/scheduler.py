@@ -23,8 +23,8 @@ logger = logging.getLogger(__name__)
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds while the database is away, doubled each time
 # Without notifications from the database, rows are looked for this often.
 POLL_SECONDS = 1.0
-# Two looks are at least so far apart: a busy worker is rung for every row.
-LEAST_SECONDS_APART = 0.03
+# Two looks are at least so far apart, and so many times as long as a look takes: a busy worker is rung for every row.
+LEAST_SECONDS_APART, LOOKS_APART = 0.03, 10
 # Several workers hear one notification. The first of them takes the row, and the others find nothing any more.
 SPREAD_SECONDS = 0.01
 # Which days are to be compared is no matter of rows; there is a new one once a day.
@@ -138,18 +138,20 @@ class Scheduler:
     def _look_for_work(self) -> None:
         pause = FIRST_PAUSE
         while not self._end.is_set():
-            began = time.monotonic()
+            began, least = time.monotonic(), LEAST_SECONDS_APART
             try:
-                rung = self._bell.wait(self._look())
+                seconds = self._look()
+                least = max(least, LOOKS_APART * (time.monotonic() - began))
+                rung = self._bell.wait(seconds)
                 pause = FIRST_PAUSE
             except DATABASE_AWAY:
                 logger.exception("the database cannot be used; trying again")
                 discard_dead_connections()
                 self._end.wait(pause)
                 rung, pause = False, min(pause * 2, LONGEST_PAUSE)
-            least = LEAST_SECONDS_APART - (time.monotonic() - began)
             if rung:
-                self._end.wait(max(least, random.uniform(0, SPREAD_SECONDS)))
+                least -= time.monotonic() - began
+                self._end.wait(max(min(least, POLL_SECONDS), random.uniform(0, SPREAD_SECONDS)))
 
     def _look(self) -> float:
         """Wakes the crews. Returns the seconds until the next look."""

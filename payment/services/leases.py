@@ -5,6 +5,7 @@ lease and nothing else. A row whose work raises is pushed back with exponential 
 """
 
 import logging
+import random
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -64,9 +65,13 @@ def process_next_row(
     rows: list[int] = []
     with push_back_on_error(kind, WHOLE_KIND):
         rows = _free_rows(kind, job, now)
-    for row in rows:
+    while rows:
+        row = rows.pop(0)
         lease = _claim(kind, row, job.lease)
         if lease is None:
+            random.shuffle(
+                rows
+            )  # whoever has it found the same rows: in one order we would meet at each of them
             continue
         claimed()
         with log_scope(), push_back_on_error(kind, row, lease):

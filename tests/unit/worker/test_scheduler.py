@@ -1,6 +1,7 @@
 """The scheduler wakes threads for due rows, by a bell or by its interval; the leases decide who gets a row."""
 
 import threading
+import time
 from contextlib import contextmanager
 from datetime import timedelta
 from queue import SimpleQueue
@@ -21,6 +22,7 @@ from tests.harness.processes import eventually
 from worker import bell
 from worker.bell import CHANNEL, PostgresBell, SqliteBell, make_bell
 from worker.jobs import DATABASE_KINDS, KINDS, NOTIFICATION_KINDS
+from worker.moments import DueMoments
 from worker.scheduler import ASKED, DIED, Scheduler
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -107,6 +109,22 @@ def test_a_lost_notification_costs_no_more_than_the_interval(alice, monkeypatch)
         eventually(lambda: is_idle(running), "nothing is due")
         tell(alice)
         eventually(all_are_sent, "the notification is sent", seconds=30)
+
+
+def test_a_busy_worker_looks_for_work_a_tenth_of_its_time(monkeypatch):
+    """Each row that ends rings: with several workers, looking would take a core from the work."""
+
+    def look_slowly():
+        time.sleep(0.05)
+        return DueMoments(timezone.now(), frozenset(), None)
+
+    monkeypatch.setattr("worker.scheduler.read_due_moments", look_slowly)
+    with scheduler() as running:
+        end = time.monotonic() + 2
+        while time.monotonic() < end:
+            running._bell.ring()
+            time.sleep(0.01)
+        assert 1 <= running._looks <= 6
 
 
 def test_a_row_that_becomes_due_later_is_worked_on_then(alice):
