@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.known_networks import account_of, is_known, remember_network
 from accounts.models import BY_MAIL, Address, CodeRequest, OneTimeCode, Registration, Session, User
 from accounts.services import lock_user, open_account, refuse_weak, set_password
-from accounts.sessions import end_all
+from accounts.session_ends import end_all
 from core.errors import InvalidField, Refusal
 from core.guesses import HOUR, MINUTE, Limit, begin_attempt
 from core.networks import network_of

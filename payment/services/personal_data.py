@@ -18,7 +18,7 @@ from accounts import uploads
 from accounts.models import Address, CodeRequest, OneTimeCode, PanCard, Registration, Session, Upload, User
 from accounts.pan_cards import KeyIsMissing, number_of
 from accounts.services import lock_user
-from accounts.sessions import end_all
+from accounts.session_ends import end_all
 from booking.models import (
     Assignment,
     Booking,
