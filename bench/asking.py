@@ -12,7 +12,7 @@ import requests
 
 from bench.crowd import make_crowd
 from bench.figures import print_figure
-from bench.rush import shop
+from bench.rush import Stub, print_cpu, shop, spent_beside
 from bench.worker import cpu_seconds
 from tests.harness import environment
 from tests.harness.installation import Installation
@@ -41,7 +41,7 @@ def main() -> None:
     environment.end()
 
 
-def drain(installation: Installation, phonepe: str, orders: int, count: int, threads: int) -> None:
+def drain(installation: Installation, phonepe: Stub, orders: int, count: int, threads: int) -> None:
     make_crowd(installation.environment, orders, orders, is_open=True)
     installation.query(POSTPONE)
     workers = [installation.work(interval=5) for _ in range(count)]
@@ -50,16 +50,17 @@ def drain(installation: Installation, phonepe: str, orders: int, count: int, thr
     time.sleep(4)
     requests.get(f"{phonepe}/control/reset", timeout=10)
     requests.get(f"{phonepe}/control/paid", timeout=10)
-    spent, began = sum(map(cpu_seconds, workers)), time.monotonic()
+    spent, beside, began = sum(map(cpu_seconds, workers)), spent_beside(phonepe), time.monotonic()
     installation.query(DUE_NOW)
     eventually(lambda: installation.query(BOOKED) == [(orders,)], "all orders are booked", seconds=120)
     seconds, spent = time.monotonic() - began, sum(map(cpu_seconds, workers)) - spent
+    print_cpu("order", orders, spent, beside, spent_beside(phonepe))
     counts = requests.get(f"{phonepe}/control/", timeout=10).json()
     rate = orders / seconds / count
     print(
         f"{count} workers, {threads} threads each: {orders / seconds:.1f} orders booked a second,"
         f" {rate:.1f} by each worker, {rate / (threads / SECONDS_AT_PHONEPE):.2f} of threads ÷ round trip;"
-        f" {spent / orders * 1000:.0f} ms of CPU each; {counts['calls']} calls, {counts['connections']} connections,"
+        f" {counts['calls']} calls, {counts['connections']} connections,"
         f" {counts['most_at_once']} at once; load {os.getloadavg()[0]:.1f}",
         flush=True,
     )

@@ -9,7 +9,7 @@ import sys
 import time
 from typing import Any
 
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 900
 
 
 async def call(

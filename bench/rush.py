@@ -7,19 +7,21 @@ of one time. PhonePe is `bench.phonepe_stub`.
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import requests
 
 from bench.crowd import Crowd, make_crowd
 from bench.figures import print_figure
-from bench.worker import cpu_seconds
+from bench.worker import cpu_seconds, tree_seconds
 from tests.harness import ROOT, environment
 from tests.harness.installation import Installation
 from tests.harness.processes import Process, address_of, eventually, listening
@@ -39,9 +41,20 @@ def main() -> None:
     environment.end()
 
 
+@dataclass(frozen=True)
+class Stub:
+    """A PhonePe. As text it is its address."""
+
+    url: str
+    process: Process
+
+    def __str__(self) -> str:
+        return self.url
+
+
 @contextmanager
-def shop(seconds: float, **settings: Any) -> Iterator[tuple[Installation, str]]:
-    """An installation, and the address of a PhonePe that takes so many seconds."""
+def shop(seconds: float, **settings: Any) -> Iterator[tuple[Installation, Stub]]:
+    """An installation, and a PhonePe that takes so many seconds."""
     wanted = {"DOTENV_FILE": "", "PATH": os.environ["PATH"]}
     stub = Process("stub", "-m", "bench.phonepe_stub", str(seconds), environment=wanted)
     try:
@@ -49,21 +62,45 @@ def shop(seconds: float, **settings: Any) -> Iterator[tuple[Installation, str]]:
         more = {"PHONEPE_API_VERSION": "v1", "PHONEPE_BASE_URL": f"{url}/simulator/apis/pg-sandbox"}
         more |= {"PHONEPE_CALLS_AT_ONCE": CALLS_AT_ONCE, "LOG_LEVEL": "WARNING"}
         with Installation(**more | settings) as installation:
-            yield installation, url
+            yield installation, Stub(url, stub)
     finally:
         stub.kill()
 
 
-def rush(installation: Installation, phonepe: str, count: int, capacity: int) -> dict[str, Any]:
+def spent_beside(phonepe: Stub) -> dict[str, float]:
+    """Processor seconds of what shares the machine with our processes, and of callers that have ended."""
+    callers = resource.getrusage(resource.RUSAGE_CHILDREN)
+    spent = {"PhonePe": cpu_seconds(phonepe.process), "callers": callers.ru_utime + callers.ru_stime}
+    if environment.postgres:
+        spent["PostgreSQL"] = tree_seconds(environment.postgres.process.pid)
+    return spent
+
+
+def print_cpu(
+    of_each: str, count: int, ours: float, before: dict[str, float], after: dict[str, float]
+) -> None:
+    """And what the machine could do if nothing else ran on it."""
+    beside = {name: after[name] - before[name] for name in before}
+    parts = ", ".join(f"{name} {seconds / count * 1000:.0f}" for name, seconds in beside.items())
+    total = (ours + sum(beside.values())) / count
+    print(
+        f"   CPU of each {of_each}: ours {ours / count * 1000:.0f} ms, {parts}, together {total * 1000:.0f} ms:"
+        f" {os.cpu_count()} cores are full at {(os.cpu_count() or 1) / total:.1f} a second",
+        flush=True,
+    )
+
+
+def rush(installation: Installation, phonepe: Stub, count: int, capacity: int) -> dict[str, Any]:
     crowd = make_crowd(installation.environment, count, capacity)
     url = serve(installation, SERVERS)
     for _ in range(4 * SERVERS):  # each process has loaded everything
         requests.get(f"{url}{CATALOGUE}", timeout=60).raise_for_status()
     requests.get(f"{phonepe}/control/reset", timeout=10)
     [server] = installation._processes
-    before = [cpu_seconds(pid) for pid in server.children]
+    before, beside = sum(map(cpu_seconds, server.children)), spent_beside(phonepe)
     found = click(url, crowd)
-    found["cpu"] = sum(map(cpu_seconds, server.children)) - sum(before)
+    ours = sum(map(cpu_seconds, server.children)) - before
+    print_cpu("cart", count, ours, beside, spent_beside(phonepe))
     return found | {"phonepe": requests.get(f"{phonepe}/control/", timeout=10).json(), "slot": crowd.slot}
 
 
@@ -108,7 +145,6 @@ def report(found: dict[str, Any], installation: Installation, capacity: int) -> 
         f"first answer: median {statistics.median(told):.1f} s, last {told[-1]:.1f} s; last final one {last:.1f} s",
         f"opened {len(opened) / last:.1f} a second; PhonePe allows {allowed:.1f}; PhonePe counted: {counts}",
         *(f"{path}: {percentiles(seconds)}" for path, seconds in found["others"].items()),
-        f"CPU of the server {found['cpu'] / len(bought) * 1000:.0f} ms for each cart, with those who look beside",
         f"places held {held}, booked {sold} of {capacity}",
     ]
     print("\n   ".join(lines), flush=True)

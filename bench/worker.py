@@ -104,6 +104,14 @@ def cpu_seconds(process: Process | int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def tree_seconds(pid: int) -> float:
+    """The same of a process with all below it, also of those that have ended and were waited for."""
+    ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
+    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    own = cpu_seconds(pid) + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+    return own + sum(tree_seconds(int(child)) for child in below if Path(f"/proc/{child}").exists())
+
+
 class LoggedStatements:
     """What the server has executed inside of the block; nothing on SQLite."""
 
