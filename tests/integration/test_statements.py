@@ -28,7 +28,7 @@ MOST = {
     "process-cart with a key": 11,
     "check-booking": 15,
     # Of the worker: one row of each kind, found, claimed, worked on and released.
-    "worker: a status that books": 17,
+    "worker: a status that books": 14,
     "worker: a mail with its receipt": 42,
     "worker: the number of a receipt": 14,
 }
