@@ -56,6 +56,7 @@ def test_everybody_who_pays_gets_a_place_in_a_rush_of_new_customers(rush):
     assert len(at_once) >= PEOPLE * 0.9
 
 
+@pytest.mark.proof
 def test_two_hundred_new_customers_of_one_address_register_log_in_and_get_their_places(start_rush):
     """By the API, under the rates of a new installation."""
     rush = start_rush(200, shares=ONE_CARRIER)

@@ -13,11 +13,12 @@ from core.models import Counter
 from core.throttling import RateThrottle
 from notifications.models import Notification
 from payment.services.monitoring import run_checks
+from tests.harness import PROOFS
 from tests.harness.races import at_once
 
 pytestmark = pytest.mark.django_db
 
-CALLERS = 100_000
+CALLERS = 100_000 if PROOFS else 10_000
 NOW = 1_000_000.0
 
 
@@ -32,7 +33,7 @@ def add_callers(ends, number=CALLERS, scope="register"):
 
 
 @pytest.mark.slow
-def test_a_hundred_thousand_callers_of_an_hour_are_all_remembered():
+def test_ever_so_many_callers_of_an_hour_are_all_remembered():
     add_callers(ends=NOW + 3600)
 
     for number in (0, 1, CALLERS // 2, CALLERS - 1):

@@ -18,6 +18,7 @@ from core.logging import redact
 from core.printable import printable
 from okpuja.build import PACKAGES
 from tests.harness import ROOT
+from tests.harness.samples import sample
 from tests.unit.core.test_texts import free_texts, serializer_classes
 
 pytestmark = pytest.mark.slow
@@ -146,7 +147,7 @@ def fields_of_requests():
 def test_every_text_of_a_request_is_read_in_linear_time_up_to_the_longest_body():
     fields = dict(fields_of_requests())
     assert len(fields) > 20
-    for name, field in fields.items():
+    for name, field in sample([*fields.items()], 4):
         for unit in UNITS[:15]:
             assert_linear(field.run_validation, unit)
         assert takes_less(1, field.run_validation, repeated("a-", WIDE)), name
