@@ -9,7 +9,8 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from queue import SimpleQueue
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, InterfaceError, connection
 
@@ -29,6 +30,9 @@ LEAST_SECONDS_APART, LOOKS_APART = 0.03, 10
 SPREAD_SECONDS = 0.01
 # Which days are to be compared is no matter of rows; there is a new one once a day.
 SECONDS_BETWEEN_COMPARISONS = 60
+# A signal that comes in the moment before the main thread waits does not wake it, and a second one may be lost in the
+# first: its handler runs when the wait ends.
+SECONDS_BETWEEN_SIGNALS = 1.0
 ASKED, DIED = "asked to end", "a thread died"
 DATABASE_AWAY = (DatabaseError, InterfaceError)
 
@@ -124,7 +128,10 @@ class Scheduler:
         for thread in threads:
             thread.start()
         logger.info("worker started", extra={"threads": len(threads)})
-        reason = ends.get()
+        reason = ""
+        while not reason:
+            with suppress(Empty):
+                reason = ends.get(timeout=SECONDS_BETWEEN_SIGNALS)
         self._end.set()
         self._bell.ring()
         for crew in self.crews:

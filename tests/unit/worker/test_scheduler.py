@@ -1,5 +1,6 @@
 """The scheduler wakes threads for due rows, by a bell or by its interval; the leases decide who gets a row."""
 
+import signal
 import threading
 import time
 from contextlib import contextmanager
@@ -157,6 +158,33 @@ def test_a_thread_that_dies_ends_the_worker(alice, monkeypatch):
     tell(alice)
 
     assert Scheduler([(NOTIFICATION_KINDS, 1)], NEVER).run(SimpleQueue()) == DIED
+
+
+def test_a_signal_that_does_not_wake_the_main_thread_ends_the_worker():
+    """As one that comes in the moment before it waits. Here another thread receives it; the main one handles it."""
+    waits = threading.Event()
+
+    class Ends(SimpleQueue):
+        def get(self, *arguments, **options):
+            waits.set()
+            return super().get(*arguments, **options)
+
+    def ask_to_end():
+        waits.wait()
+        signal.pthread_kill(threading.get_ident(), signal.SIGUSR1)
+
+    ends = Ends()
+    before = signal.signal(signal.SIGUSR1, lambda *_: ends.put(ASKED))
+    patience = threading.Timer(20, ends.put, ["not by the signal"])
+    asker = threading.Thread(target=ask_to_end)
+    patience.start()
+    asker.start()
+    try:
+        assert Scheduler([(NOTIFICATION_KINDS, 1)], NEVER).run(ends) == ASKED
+    finally:
+        patience.cancel()
+        asker.join()
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_a_commit_rings_and_a_rollback_does_not(alice):
