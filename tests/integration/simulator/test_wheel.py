@@ -13,7 +13,10 @@ from tests.integration.simulator.packages import create_environment, pip, run
 from tests.integration.simulator.test_sdks import PAGE, SDKS
 from tests.unit.simulator.shop import V1Shop, V2Shop
 
-pytestmark = pytest.mark.sockets
+pytestmark = [
+    pytest.mark.sockets,
+    pytest.mark.proof,
+]  # a minute of processor time, and the simulator changes seldom
 
 DEPENDENCIES = {
     *("asgiref", "certifi", "charset-normalizer", "django", "idna", "requests", "sqlparse", "urllib3"),
