@@ -189,6 +189,7 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 LANGUAGE_CODE = "en-in"
 LANGUAGES = [("en-in", "English"), ("hi", "हिन्दी")]  # of texts for customers: core/language.py
 LOCALE_PATHS = [BASE_DIR / "locale"]
+FORMAT_MODULE_PATH = "okpuja.formats"
 TIME_ZONE = time_zone("TIME_ZONE", "Asia/Kolkata")
 USE_TZ = True
 STATIC_URL = "/static/"

@@ -1,10 +1,11 @@
 """The desk in the language of the account: the whole page, for this reader, and nobody else."""
 
 import re
+from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
-from django.utils import timezone, translation
+from django.utils import formats, timezone, translation
 
 from accounts.models import User
 from booking.models import Booking
@@ -87,3 +88,8 @@ def test_the_api_stays_english_for_staff_who_read_hindi(api, staff):
     answer = api(staff).get("/api/payments/payments/0/")
     assert answer.status_code in (401, 404)
     assert not DEVANAGARI.search(answer.content.decode())
+
+
+def test_an_hour_after_noon_is_not_read_as_one_of_the_morning():
+    with translation.override("hi"):
+        assert formats.localize(datetime(2026, 11, 28, 13, 5)) == "28 नवंबर 2026, 13:05"
