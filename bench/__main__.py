@@ -31,6 +31,7 @@ COMMANDS: dict[str, tuple[str, list[Row]]] = {
         ],
     ),
     "process_cart": ("bench.process_cart", [Row("process-cart ÷ one insert in a bare view", "")]),
+    "booking": ("bench.booking", [Row("CPU ms of a paid booking, cart to mails", "≤ 90", "≤ 45")]),
     "worker": (
         "bench.worker 20",
         [

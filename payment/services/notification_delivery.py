@@ -58,25 +58,27 @@ WITH_CHOICE = ("offer", "called_off")
 
 def attach(notification: Notification) -> Attachments:
     """The link, the receipt and the booking's time of now. The drop rule is checked before that and after it."""
-    about = Payment.objects.filter(pk=notification.facts.get("payment_id")).annotate(order=NEWEST_ORDER)
-    if found := about.values_list("reference", "order").first():
-        log_about(*found)
-    if over := reason_to_drop(notification):  # so that no receipt is numbered and made for nothing
-        return Attachments(over=over)
     kind, facts = notification.kind, notification.facts
+    payments = Payment.objects.select_related("user", "checkout").annotate(order=NEWEST_ORDER)
+    payment: Any = payments.filter(pk=facts.get("payment_id")).first()
+    if payment is not None:
+        log_about(payment.reference, payment.order)
+    if over := _reason_to_drop(notification, payment):  # so that no receipt is numbered and made for nothing
+        return Attachments(over=over)
     if kind in CODES:
         if (code := code_of(facts)) is None:
             return Attachments(over=CODE_OVER)
         return Attachments(facts={"code": digits(code), "via": getattr(code, "via", BY_MAIL)})
     if notification.channel == Notification.Channel.TEXT:
-        return Attachments(facts=_newer_time(kind, facts))
+        return Attachments(
+            facts=_newer_time(kind, Booking.objects.filter(book_id=facts.get("book_id")).first())
+        )
     if kind == "pay_link":
         return Attachments(pay_link_url(PayLink.objects.get(pk=facts["link_id"])))
     if kind in AT_WORK:
         return Attachments(settings.PUBLIC_BASE_URL + reverse("desk:my-day"))
     if kind in DROP_RULES_WITHOUT_PAYMENT:
         return Attachments(settings.FRONTEND_BASE_URL or settings.PUBLIC_BASE_URL)
-    payment = Payment.objects.filter(pk=facts.get("payment_id")).first()
     if payment is None:
         return Attachments()
     if kind == "alert":
@@ -86,14 +88,14 @@ def attach(notification: Notification) -> Attachments:
     link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
     receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
     files = dict([pdf(receipt, notification.language, MAIL_WAITS)]) if receipt else {}
-    newer, change_link, map_link = _newer_time(kind, facts), "", ""
-    if kind in WITH_CALENDAR:
-        rows = Booking.objects.select_related("checkout__puja_service", "user")
-        if booking := rows.filter(book_id=facts.get("book_id")).first():
-            files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
-            if kind in CHANGEABLE:
-                change_link, map_link = change_url(booking), map_url(booking)
-                newer |= _how_to_come(booking)
+    rows = Booking.objects.select_related("checkout__puja_service", "user")
+    booking = rows.filter(book_id=facts.get("book_id")).first() if facts.get("book_id") else None
+    newer, change_link, map_link = _newer_time(kind, booking), "", ""
+    if booking is not None and kind in WITH_CALENDAR:
+        files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
+        if kind in CHANGEABLE:
+            change_link, map_link = change_url(booking), map_url(booking)
+            newer |= _how_to_come(booking)
     return Attachments(link, files, newer, reason_to_drop(notification), change_link, map_link)
 
 
@@ -111,16 +113,21 @@ def _how_to_come(booking: Booking) -> Facts:
     }
 
 
-def _newer_time(kind: str, facts: Facts) -> Facts:
+def _newer_time(kind: str, booking: Booking | None) -> Facts:
     """The booking may have been moved since the notification was written."""
-    if kind not in WITH_BOOKING:
+    if kind not in WITH_BOOKING or booking is None:
         return {}
-    booking = Booking.objects.filter(book_id=facts.get("book_id")).first()
-    return {"starts_at": timezone.localtime(booking.starts_at).isoformat()} if booking else {}
+    return {"starts_at": timezone.localtime(booking.starts_at).isoformat()}
 
 
 def reason_to_drop(notification: Notification) -> str:
     """Why the notification is not sent any more; "" while it is true. Reads the rows as they are now."""
+    return _reason_to_drop(
+        notification, Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
+    )
+
+
+def _reason_to_drop(notification: Notification, payment: Payment | None) -> str:
     if notification.kind in CODES:
         return "" if code_of(notification.facts) else CODE_OVER
     if notification.kind == "alert":
@@ -128,7 +135,6 @@ def reason_to_drop(notification: Notification) -> str:
         return alert_rule(notification.facts) if alert_rule else ""
     if without_payment := DROP_RULES_WITHOUT_PAYMENT.get(notification.kind):
         return without_payment(notification.facts)
-    payment = Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
     rule = DROP_RULES.get(notification.kind)
     return rule(payment, notification.facts) if rule and payment else ""
 

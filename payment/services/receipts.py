@@ -51,6 +51,7 @@ ADDRESS = ("address_line1", "address_line2", "city", "state", "postal_code")
 # Drawing takes a processor for a moment: one at a time in each process, so that the other threads go on.
 drawing_slots = WaitSlots(1)
 DRAWING = "receipt drawings"  # kind of the lease: no two processes draw the same one
+ONCE = "ON CONFLICT (receipt_id, language) DO NOTHING"
 DRAWING_LEASE = timedelta(seconds=20)
 READER_WAITS = 3  # seconds
 MAIL_WAITS = 25  # seconds; nobody waits for the mail, and it outlasts the lease of a dead process
@@ -189,12 +190,16 @@ def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
 
 def receipt_of(payment: Payment) -> Receipt | None:
     """Numbered; None when no money came for this payment. A missing receipt is created now."""
-    receipts = Receipt.objects.filter(payment=payment).values_list("pk", flat=True)
-    receipt_id = receipts.first()
-    if receipt_id is None and payment.ledger.filter(kind__in=PAYING).exists():
+    receipts = Receipt.objects.filter(payment=payment)
+    receipt = receipts.first()
+    if receipt is None and payment.ledger.filter(kind__in=PAYING).exists():
         create_receipt(payment)
-        receipt_id = receipts.first()
-    return number_receipt(receipt_id) if receipt_id else None
+        receipt = receipts.first()
+    if receipt is not None and receipt.number is None:
+        receipt = number_receipt(receipt.pk)
+    if receipt is not None:
+        receipt.payment = payment
+    return receipt
 
 
 def pdf(receipt: Receipt, language: str, wait_seconds: float = READER_WAITS) -> tuple[str, bytes]:
@@ -212,7 +217,11 @@ def pdf(receipt: Receipt, language: str, wait_seconds: float = READER_WAITS) -> 
 
 def _find_or_draw(receipt: Receipt, document: ReceiptDocument, language: str) -> bytes | None:
     """None while another request or process draws it, or this process draws another one."""
-    drawn, _created = DrawnReceipt.objects.get_or_create(receipt=receipt, language=language)
+    drawings = DrawnReceipt.objects.filter(receipt=receipt, language=language)
+    drawn = drawings.first()
+    if drawn is None:  # `get_or_create` opens a transaction
+        write_together([insert_rows(DrawnReceipt(receipt=receipt, language=language), conflict=ONCE)])
+        drawn = drawings.get()
     wanted = digest(document, language)
     if drawn.content is not None and drawn.digest == wanted:
         return bytes(drawn.content)
@@ -370,8 +379,11 @@ def _returned(attempt: PaymentAttempt) -> Iterator[Returned]:
 
     What the buyer's bank took, and may have given back, is one sum.
     """
-    for entry in attempt.ledger.filter(kind=LedgerEntry.Kind.REFUND).order_by("pk"):
-        yield Returned(entry.created_at, -entry.amount_paise, entry.reference)
-    disputed = list(attempt.ledger.filter(kind=LedgerEntry.Kind.CHARGEBACK).order_by("pk"))
+    kinds = (LedgerEntry.Kind.REFUND, LedgerEntry.Kind.CHARGEBACK)
+    entries = list(attempt.ledger.filter(kind__in=kinds).order_by("pk"))
+    for entry in entries:
+        if entry.kind == LedgerEntry.Kind.REFUND:
+            yield Returned(entry.created_at, -entry.amount_paise, entry.reference)
+    disputed = [entry for entry in entries if entry.kind == LedgerEntry.Kind.CHARGEBACK]
     if charged_back := -sum(entry.amount_paise for entry in disputed):
         yield Returned(disputed[-1].created_at, charged_back, disputed[-1].reference)

@@ -29,7 +29,7 @@ MOST = {
     "check-booking": 15,
     # Of the worker: one row of each kind, found, claimed, worked on and released.
     "worker: a status that books": 14,
-    "worker: a mail with its receipt": 42,
+    "worker: a mail with its receipt": 31,
     "worker: the number of a receipt": 14,
 }
 MORE_ON_SQLITE = 17
