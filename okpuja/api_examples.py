@@ -163,7 +163,10 @@ EXAMPLES: dict[str, Example] = {
     "get /api/promo/admin/promos/stats/": Example("Figures about promo codes (staff)"),
     # Payments
     "post /api/payments/payments/process-cart/": Example(
-        "Open the payment of a cart, or of a donation", {"amount": "51.00"}, headers=KEY
+        "Open the payment of a cart, or, with an amount in its place, of a donation",
+        {"cart_id": "<cart>"},
+        headers=KEY,
+        needs="active cart",
     ),
     "post /api/payments/payments/app-order/": Example(
         "Open the payment of a cart for an app", {"cart_id": "<cart>", "flow": "sdk"}, needs="active cart"

@@ -1,12 +1,17 @@
 """What the OpenAPI description says beside its shapes: servers, tags, summaries, and an example for each operation."""
 
+import functools
+import json
 import re
+from pathlib import Path
 from typing import Any
 
 from django.conf import settings
 
 from okpuja.api_examples import EXAMPLES, SAMPLES, Example, fill
 
+# What the running product answered to each example: a test compares, and writes it.
+ANSWERS_FILE = Path(__file__).with_name("api_answers.json")
 METHODS = ("get", "post", "put", "patch", "delete")
 # The first prefix that fits. A route that fits none gets "Other": add its prefix here.
 TAGS: tuple[tuple[str, str, str], ...] = (
@@ -89,7 +94,18 @@ def _teach_operation(path: str, method: str, operation: dict[str, Any]) -> str:
     operation.setdefault("summary", _first_sentence(text) or _spelled(operation["operationId"]))
     if example is not None:
         _add_example(operation, example)
+    if answer := recorded_answers().get(f"{method} {path}"):
+        content = operation["responses"].get(str(answer["status"]), {}).get("content", {})
+        if "application/json" in content:
+            content["application/json"]["example"] = answer["body"]
     return tag
+
+
+@functools.cache
+def recorded_answers() -> dict[str, dict[str, Any]]:
+    """By method and path: `status` and the JSON `body`."""
+    answers: dict[str, dict[str, Any]] = json.loads(ANSWERS_FILE.read_text(encoding="utf-8"))
+    return answers
 
 
 def _first_sentence(text: str) -> str:

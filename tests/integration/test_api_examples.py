@@ -1,9 +1,13 @@
 """Each example of the API's description is sent to the running product, and answered as it says.
 
-A further operation: a line in okpuja/api_examples.py. What has none is named by a skipped test, loudly.
+A further operation: a line in okpuja/api_examples.py. What has none is named by a skipped test, loudly. The
+description shows the answers, too (okpuja/api_answers.json): RECORD_ANSWERS=1 writes those of another shape.
 """
 
 import io
+import json
+import os
+import re
 from datetime import timedelta
 from urllib.parse import urlsplit
 
@@ -20,7 +24,7 @@ from accounts.models import CodeRequest, OneTimeCode, User
 from accounts.sessions import open_session
 from booking.models import Booking, Cart, Priest, PromoCode, PujaCategory, Slot, WaitingEntry
 from okpuja.api_examples import EXAMPLES, SAMPLES, Example, fill
-from okpuja.openapi import METHODS
+from okpuja.openapi import ANSWERS_FILE, METHODS, recorded_answers
 from payment.models import Offer, Refund, ServerEvent
 from payment.services import status
 from payment.services.links import change_url, offer_url
@@ -279,6 +283,59 @@ def play(world, server, api):
     return send
 
 
+LONGEST_LIST = 2
+# Of real installations these are secrets; here they only make the file noisy.
+NOISE = (
+    (re.compile(r"eyJ[\w-]+\.[\w-]+\.[\w-]+"), SAMPLES["refresh"]),
+    (re.compile(r"http://(testserver|localhost|127\.0\.0\.1)(:\d+)?"), "https://pay.example.com"),
+    (re.compile(r"(?<=/)[\w-]{2,12}:[\w-]{6,}:[\w-]{20,}"), SAMPLES["token"]),
+)
+
+
+def as_example(value):
+    """Short, and without what is long and random."""
+    if isinstance(value, dict):
+        return {name: as_example(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [as_example(each) for each in value[:LONGEST_LIST]]
+    if isinstance(value, str):
+        for pattern, sample in NOISE:
+            value = pattern.sub(sample, value)
+    return value
+
+
+def shape(value):
+    """Names and kinds, without values: what a client depends on. Of a list its first row."""
+    if isinstance(value, dict):
+        return {name: shape(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [shape(each) for each in value[:1]]
+    return type(value).__name__
+
+
+def is_json(answer):
+    return answer.get("Content-Type", "").startswith("application/json") and answer.content
+
+
+def compare_with_description(row, answer):
+    """Nothing, or what differs between this answer and the one in the description, if that has a place for it."""
+    described = OPERATIONS[row]["responses"].get(str(answer.status_code), {}).get("content", {})
+    if not is_json(answer) or "application/json" not in described:
+        return ""
+    body, recorded = json.loads(answer.content), recorded_answers().get(row)
+    if recorded is not None and (recorded["status"], shape(recorded["body"])) == (
+        answer.status_code,
+        shape(as_example(body)),
+    ):
+        return ""
+    if not os.environ.get("RECORD_ANSWERS"):
+        return f"{row}: the description shows another answer: RECORD_ANSWERS=1 writes it anew"
+    recorded_answers()[row] = {"status": answer.status_code, "body": as_example(body)}
+    text = json.dumps(dict(sorted(recorded_answers().items())), indent=1, ensure_ascii=False)
+    ANSWERS_FILE.write_text(f"{text}\n", encoding="utf-8")
+    return ""
+
+
 def rule_name(row):
     """As tests/integration/access/rules.py writes it."""
     method, path = row.split()
@@ -287,19 +344,39 @@ def rule_name(row):
 
 def test_every_read_answers_as_its_example_says(play):
     """In one world: they change nothing."""
-    told = [play(row)[0] for row in READS]
-    wrong = [each for each in told if each and not each.startswith("NO EXAMPLE")]
-    missing = [each for each in told if each.startswith("NO EXAMPLE")]
+    told = {row: play(row) for row in READS}
+    wrong = [each for each, _answer in told.values() if each and not each.startswith("NO EXAMPLE")]
+    missing = [each for each, _answer in told.values() if each.startswith("NO EXAMPLE")]
 
     assert wrong == []
+    described = [
+        compare_with_description(row, answer) for row, (_, answer) in told.items() if answer is not None
+    ]
+    assert [each for each in described if each] == []
     if missing:
         pytest.skip("; ".join(missing))
 
 
 @pytest.mark.parametrize("row", OTHERS)
 def test_every_other_example_is_carried_out(play, row):
-    wrong, _answer = play(row)
+    wrong, answer = play(row)
     if wrong.startswith("NO EXAMPLE"):
         pytest.skip(wrong)
 
     assert wrong == ""
+    assert compare_with_description(row, answer) == ""
+
+
+def test_every_recorded_answer_is_of_an_operation_and_shown():
+    shown = [
+        row
+        for row, answer in recorded_answers().items()
+        if row in OPERATIONS
+        and "example"
+        in OPERATIONS[row]["responses"]
+        .get(str(answer["status"]), {})
+        .get("content", {})
+        .get("application/json", {})
+    ]
+
+    assert [row for row in recorded_answers() if row not in shown] == []
