@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import ProgrammingError, migrations, models
+from django.db import ProgrammingError, migrations, models, transaction
 from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from django.db.migrations.state import StateApps
@@ -59,7 +59,10 @@ class BeginningsIndex(models.Index):
 
 
 def create_on_postgresql(*indexes: tuple[str, str], extension: str = "") -> Operation:
-    """`indexes`: names, and the statements behind "ON". With an `extension` that cannot be installed, none is made."""
+    """`indexes`: names, and the statements behind "ON". With an `extension` that cannot be installed, none is made.
+
+    In an atomic migration, one that has just made the tables, nobody waits for them, and nothing is done CONCURRENTLY.
+    """
 
     def create(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         if extension and not _install(schema_editor, extension):
@@ -68,7 +71,7 @@ def create_on_postgresql(*indexes: tuple[str, str], extension: str = "") -> Oper
             if _is_valid(schema_editor, name):
                 continue
             _drop(schema_editor, name)
-            schema_editor.execute(f"CREATE INDEX CONCURRENTLY {name} ON {statement}", None)
+            schema_editor.execute(f"CREATE INDEX {_concurrently(schema_editor)} {name} ON {statement}", None)
 
     def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
         for name, _ in indexes:
@@ -86,6 +89,8 @@ def drop_pattern_indexes(app: str, *columns: str) -> Operation:
             yield model, model._meta.get_field(each.partition(".")[2])
 
     def drop(apps: StateApps, schema_editor: BaseDatabaseSchemaEditor) -> None:
+        while schema_editor.deferred_sql:  # the indexes of tables that the same migration has made
+            schema_editor.execute(schema_editor.deferred_sql.pop(0), None)
         for model, field in fields(apps):
             with schema_editor.connection.cursor() as cursor:
                 found = schema_editor.connection.introspection.get_constraints(cursor, model._meta.db_table)
@@ -114,7 +119,8 @@ def _on_postgresql(step: Step) -> Step:
 def _install(schema_editor: BaseDatabaseSchemaEditor, extension: str) -> bool:
     """The owner of a database may install a trusted extension, if the server has it."""
     try:
-        schema_editor.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
+        with transaction.atomic(schema_editor.connection.alias):  # refused, it ends no transaction around it
+            schema_editor.execute(f"CREATE EXTENSION IF NOT EXISTS {extension}")
     except NO_EXTENSION as error:
         cause = str(error).partition("\n")[0]
         logger.warning("no extension %s, so searching by parts looks at new rows only: %s", extension, cause)
@@ -123,8 +129,14 @@ def _install(schema_editor: BaseDatabaseSchemaEditor, extension: str) -> bool:
 
 
 def _drop(schema_editor: BaseDatabaseSchemaEditor, name: str) -> None:
-    how = "CONCURRENTLY" if _is_postgresql(schema_editor) else ""
-    schema_editor.execute(f"DROP INDEX {how} IF EXISTS {schema_editor.quote_name(name)}")
+    schema_editor.execute(
+        f"DROP INDEX {_concurrently(schema_editor)} IF EXISTS {schema_editor.quote_name(name)}"
+    )
+
+
+def _concurrently(schema_editor: BaseDatabaseSchemaEditor) -> str:
+    is_waited_for = _is_postgresql(schema_editor) and not schema_editor.connection.in_atomic_block
+    return "CONCURRENTLY" if is_waited_for else ""
 
 
 def _is_valid(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool:

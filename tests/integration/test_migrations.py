@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 
 from accounts.serializers import AddressSerializer
 from booking import models
 from booking.serializers import PackageSerializer, PujaServiceSerializer, agreed_cart
+from tests.harness.migrations import UnsquashedExecutor
 
 read_snapshots = import_module("booking.migrations.0010_read_snapshots")
 
@@ -23,14 +23,14 @@ def history():
     """`history(app, name)` brings the database to that migration and gives the models of then."""
 
     def go(app: str, name: str) -> Callable[[str, str], Any]:
-        executor = MigrationExecutor(connection)
+        executor = UnsquashedExecutor(connection)
         executor.migrate([(app, name)])
-        loader = MigrationExecutor(connection).loader
+        loader = UnsquashedExecutor(connection).loader
         known = [key for key in loader.applied_migrations if key in loader.graph.nodes]
         return loader.project_state(known).apps.get_model
 
     yield go
-    executor = MigrationExecutor(connection)
+    executor = UnsquashedExecutor(connection)
     executor.migrate(executor.loader.graph.leaf_nodes())
 
 

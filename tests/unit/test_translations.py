@@ -42,6 +42,7 @@ MAY_HOLD_DEVANAGARI = {
     "booking/management/commands/seed_demo.py",
     "booking/services/demo.py",
     "payment/management/commands/seed_demo_day.py",
+    "booking/migrations/0001_squashed_0032_orderings.py",
     "booking/migrations/0030_priests.py",
     "okpuja/api_examples.py",
 }

@@ -15,7 +15,8 @@ from typing import Any
 import django
 from django.core.management.color import no_style
 from django.db import connection, models, transaction
-from django.db.migrations.executor import MigrationExecutor
+
+from tests.harness.migrations import UnsquashedExecutor
 
 RENAMED = {"notices": "notifications"}  # apps
 FILE = Path(__file__).with_name("previous_landing.json.gz")
@@ -29,12 +30,12 @@ def recorded() -> dict[str, Any]:
 def load() -> None:
     landing = recorded()
     targets = [(RENAMED.get(app, app), name) for app, name in landing["migrations"].items()]
-    executor = MigrationExecutor(connection)
+    executor = UnsquashedExecutor(connection)
     executor.migrate(targets)
     with connection.cursor() as cursor:
         for before, now in RENAMED.items():  # a database of that time knows only the old name
             cursor.execute("UPDATE django_migrations SET app = %s WHERE app = %s", [before, now])
-    state = MigrationExecutor(connection).loader.project_state(targets)
+    state = UnsquashedExecutor(connection).loader.project_state(targets)
     by_table = {model._meta.db_table: model for model in state.apps.get_models()}
     age = datetime.now(timezone.utc) - datetime.fromisoformat(landing["made_at"].replace("Z", "+00:00"))
     days = timedelta(days=age.days)

@@ -7,17 +7,17 @@ import jwt
 import pytest
 from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 from rest_framework_simplejwt.settings import api_settings
 
 from accounts.models import Session, User
+from tests.harness.migrations import UnsquashedExecutor
 
 pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
 
 def test_nobody_is_logged_out_by_the_upgrade_and_no_token_stays_readable(api):
-    executor = MigrationExecutor(connection)
+    executor = UnsquashedExecutor(connection)
     executor.migrate([("accounts", "0003_phones_as_e164")])
     before = executor.loader.project_state([("accounts", "0003_phones_as_e164")]).apps
     alice = before.get_model("accounts", "User").objects.create(
@@ -27,7 +27,7 @@ def test_nobody_is_logged_out_by_the_upgrade_and_no_token_stays_readable(api):
         email="other@example.com", password="new-hash"
     )
     Outstanding = (
-        MigrationExecutor(connection)
+        UnsquashedExecutor(connection)
         .loader.project_state()
         .apps.get_model("token_blacklist", "OutstandingToken")
     )

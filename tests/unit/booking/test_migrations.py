@@ -2,7 +2,6 @@
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.models import F
 
 from booking.models import Booking, Slot, SlotHold
@@ -10,6 +9,7 @@ from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import cancel_booking
 from tests.harness import builders
 from tests.harness.invariants import LAWS, query, violations
+from tests.harness.migrations import UnsquashedExecutor
 from tests.unit.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -19,7 +19,7 @@ REPAIR = "0029_places_of_moved_bookings"
 
 def repair() -> None:
     """As the upgrade does it, once more."""
-    executor = MigrationExecutor(connection)
+    executor = UnsquashedExecutor(connection)
     module = executor.loader.get_migration("booking", REPAIR)
     module.operations[0].code(executor.loader.project_state(("booking", REPAIR)).apps, None)
 

@@ -4,16 +4,16 @@ from itertools import count
 
 import pytest
 from django.db import connection, migrations
-from django.db.migrations.loader import MigrationLoader
 
 from core.indexes import AddIndexOnline
+from tests.harness.migrations import UnsquashedLoader
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 
 OURS = {"accounts", "booking", "core", "notifications", "payment"}
 IN_STEPS = sorted(
     key
-    for key, migration in MigrationLoader(None).disk_migrations.items()
+    for key, migration in UnsquashedLoader(None).disk_migrations.items()
     if key[0] in OURS and not migration.atomic
 )
 OF_INDEXES = [key for key in IN_STEPS if key != ("booking", "0010_read_snapshots")]
@@ -35,7 +35,7 @@ def indexes() -> set[str]:
 
 def run(key: tuple[str, str], way: str, changes: int, monkeypatch) -> None:
     """Raises Interrupted before the change of an index behind so many others."""
-    loader = MigrationLoader(connection)
+    loader = UnsquashedLoader(connection)
     state = loader.project_state(key, at_end=False)
     left = iter(range(changes))
     with monkeypatch.context() as patch, connection.schema_editor(atomic=False) as editor:
@@ -72,6 +72,6 @@ def test_on_postgresql_a_second_run_makes_no_index_anew(key, monkeypatch):
 
 def test_a_migration_in_steps_holds_nothing_that_cannot_be_repeated():
     """Other changes, above all those for which SQLite copies a table, are for a migration in one transaction."""
-    loader = MigrationLoader(None)
+    loader = UnsquashedLoader(None)
     held = {type(step) for key in IN_STEPS for step in loader.disk_migrations[key].operations}
     assert held == {AddIndexOnline, migrations.RunPython}

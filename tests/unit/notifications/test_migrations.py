@@ -5,10 +5,10 @@ from django.contrib.auth.models import Group, Permission
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.db.migrations.recorder import MigrationRecorder
 
 from notifications.models import Notification
+from tests.harness.migrations import UnsquashedExecutor
 
 pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 @pytest.fixture
 def database_of_notices():
     """As the release before the rename left it: its table, its migrations, its content type with a right on it."""
-    executor = MigrationExecutor(connection)
+    executor = UnsquashedExecutor(connection)
     executor.migrate([("notifications", "0003_dropped")])
     MigrationRecorder(connection).migration_qs.filter(app="notifications").update(app="notices")
     kind, _ = ContentType.objects.update_or_create(

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
-from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from booking.models import Booking, EarlierStart
@@ -27,6 +26,7 @@ from payment.services.outcomes import accept_after_review, apply_status
 from payment.services.receipts import pdf, receipt_of
 from payment.states import AttemptState, RefundState
 from tests.harness import builders
+from tests.harness.migrations import UnsquashedExecutor
 from tests.unit.payment.builders import FAILED, completed, make_attempt, make_payment
 from worker.jobs import run_due
 
@@ -34,11 +34,11 @@ pytestmark = [pytest.mark.proof, pytest.mark.django_db(transaction=True)]
 
 
 def migrate(name: str) -> None:
-    MigrationExecutor(connection).migrate([("payment", name)])
+    UnsquashedExecutor(connection).migrate([("payment", name)])
 
 
 def newest() -> str:
-    return max(name for app, name in MigrationExecutor(connection).loader.graph.leaf_nodes("payment"))
+    return max(name for app, name in UnsquashedExecutor(connection).loader.graph.leaf_nodes("payment"))
 
 
 @pytest.fixture
@@ -220,7 +220,7 @@ def disputes(cart):
 def test_disputes_keep_their_rows_and_what_was_passed_over_is_put_before_staff(disputes):
     migrate("0013_offers_of_a_called_off_time")
     disputes(
-        MigrationExecutor(connection)
+        UnsquashedExecutor(connection)
         .loader.project_state([("payment", "0013_offers_of_a_called_off_time")])
         .apps
     )

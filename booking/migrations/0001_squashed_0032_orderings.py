@@ -1,0 +1,517 @@
+"""What 0001 to 0032 make of an empty database, in one step. Where some of them have run, the rest of them run instead.
+
+Never changed: a later migration follows. tests/integration/test_squashed_migrations.py compares both ways.
+"""
+
+import accounts.phones
+import booking.constraints
+import booking.fields
+import booking.models.bookings
+import core.texts
+import datetime
+import django.core.validators
+import django.db.models.deletion
+import django.db.models.expressions
+import django.db.models.functions.datetime
+import django.utils.timezone
+import uuid
+from django.conf import settings
+from django.db import migrations, models
+
+from core.indexes import drop_pattern_indexes
+from core.operations import CreateModels
+
+
+class Migration(migrations.Migration):
+    replaces = [
+        ('booking', '0001_initial'),
+        ('booking', '0002_moved_bookings'),
+        ('booking', '0003_cart_shown_paise'),
+        ('booking', '0004_moves_by_the_temple'),
+        ('booking', '0005_rows_that_can_be_sold'),
+        ('booking', '0006_catalogue_constraints'),
+        ('booking', '0007_carts_on_the_minute'),
+        ('booking', '0008_earlier_starts'),
+        ('booking', '0009_checkout_columns'),
+        ('booking', '0010_read_snapshots'),
+        ('booking', '0011_checkout_constraints'),
+        ('booking', '0012_remove_snapshots'),
+        ('booking', '0013_hold_limits'),
+        ('booking', '0014_plain_text'),
+        ('booking', '0015_new_customers'),
+        ('booking', '0016_longer_addresses'),
+        ('booking', '0017_indexes_for_growth'),
+        ('booking', '0018_languages_and_devotees'),
+        ('booking', '0019_booking_changes'),
+        ('booking', '0020_reminders'),
+        ('booking', '0021_waiting_list'),
+        ('booking', '0022_cart_address'),
+        ('booking', '0023_calendar_feed_epoch'),
+        ('booking', '0024_waiting_networks'),
+        ('booking', '0025_opening_hours'),
+        ('booking', '0026_service_codes'),
+        ('booking', '0027_desk_columns'),
+        ('booking', '0028_values_for_the_last_release'),
+        ('booking', '0029_places_of_moved_bookings'),
+        ('booking', '0030_priests'),
+        ('booking', '0031_prices_and_pictures'),
+        ('booking', '0032_orderings'),
+    ]
+
+    initial = True
+
+    dependencies = [
+        ('accounts', '0020_assign_role'),
+        # Not needed, but before our tables: each of their steps renders every model that there is.
+        ('core', '0003_pattern_indexes'),
+        ('otp_static', '0003_add_timestamps'),
+        ('otp_totp', '0003_add_timestamps'),
+    ]
+
+    operations = [
+        CreateModels(
+            [
+                migrations.CreateModel(
+                    name='PujaCategory',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('name', booking.fields.LineField(max_length=100, unique=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('name_hi', booking.fields.LineField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English', max_length=100)),
+                        ('position', booking.fields.PositionField(db_default=0, default=0, help_text='the smaller, the further in front; equal ones by name')),
+                    ],
+                    options={
+                        'verbose_name_plural': 'puja categories',
+                        'ordering': ('name',),
+                        'constraints': [models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='category_has_a_name')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='PromoCode',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('code', models.CharField(max_length=30, unique=True, validators=[django.core.validators.RegexValidator('^[A-Z0-9_-]+$', 'Capital letters, digits, - and _ only.')])),
+                        ('description', models.CharField(blank=True, max_length=200, validators=[core.texts.plain_line])),
+                        ('code_type', models.CharField(choices=[('PUBLIC', 'Public'), ('PRIVATE', 'Private: for whoever knows it'), ('FIRST_ORDER', 'For the first order'), ('USER_SPECIFIC', 'For the assigned people')], default='PUBLIC', max_length=15)),
+                        ('discount_type', models.CharField(choices=[('PERCENT', 'Percent'), ('FIXED', 'Fixed')], max_length=10)),
+                        ('percent', models.PositiveSmallIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(100)])),
+                        ('amount_paise', models.PositiveIntegerField(blank=True, null=True)),
+                        ('min_order_paise', models.PositiveIntegerField(default=0)),
+                        ('max_discount_paise', models.PositiveIntegerField(blank=True, null=True)),
+                        ('starts_at', models.DateTimeField(default=django.utils.timezone.now, validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('expires_at', models.DateTimeField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('usage_limit', models.PositiveIntegerField(blank=True, null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2147483647)])),
+                        ('reserved_count', models.PositiveIntegerField(default=0, editable=False)),
+                        ('used_count', models.PositiveIntegerField(default=0, editable=False)),
+                        ('is_active', models.BooleanField(default=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('assigned_users', models.ManyToManyField(blank=True, related_name='+', to=settings.AUTH_USER_MODEL)),
+                        ('updated_at', models.DateTimeField(auto_now=True, db_default=django.db.models.functions.datetime.Now())),
+                    ],
+                    options={
+                        'ordering': ('code',),
+                        'constraints': [models.CheckConstraint(condition=models.Q(models.Q(('discount_type', 'PERCENT'), ('percent__isnull', False), ('percent__range', (1, 100)), ('amount_paise', None)), models.Q(('amount_paise__gte', 1), ('amount_paise__isnull', False), ('discount_type', 'FIXED'), ('percent', None)), _connector='OR'), name='promo_discount_is_percent_or_amount', violation_error_message='Give the percent or the amount, as the discount type says.'), models.CheckConstraint(condition=models.Q(('starts_at__range', (datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc))), models.Q(('expires_at', None), ('expires_at__range', (datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc))), _connector='OR')), name='promo_dates_can_be_read'), models.CheckConstraint(condition=models.Q(('is_active', False), ('code__regex', '^[A-Z0-9_-]+$'), _connector='OR'), name='active_promo_code_can_be_typed', violation_error_message='Capital letters, digits, - and _ only.'), models.CheckConstraint(condition=models.Q(('is_active', False), ('usage_limit', None), ('usage_limit__gte', 1), _connector='OR'), name='active_promo_has_a_use', violation_error_message='Allow at least one use, or leave the limit empty.'), models.CheckConstraint(condition=models.Q(('is_active', False), ('max_discount_paise', None), ('max_discount_paise__gte', 1), _connector='OR'), name='active_promo_takes_something_off', violation_error_message='A discount of at most ₹0.00 takes nothing off.')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='HoldNetwork',
+                    fields=[
+                        ('digest', models.CharField(help_text='as in SlotHold.network', max_length=32, primary_key=True, serialize=False)),
+                        ('seen_at', models.DateTimeField()),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='CalendarFeed',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('digest', models.CharField(editable=False, max_length=64, unique=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='calendar_feed', to=settings.AUTH_USER_MODEL)),
+                        ('session_epoch', models.PositiveIntegerField(default=0, editable=False, help_text='when it was opened')),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='CataloguePicture',
+                    fields=[
+                        ('digest', models.CharField(editable=False, help_text='of `content`', max_length=32, primary_key=True, serialize=False)),
+                        ('content', models.BinaryField()),
+                        ('small', models.BinaryField(help_text='for cards')),
+                        ('width', models.PositiveSmallIntegerField()),
+                        ('height', models.PositiveSmallIntegerField()),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                    ],
+                ),
+                migrations.CreateModel(
+                    name='PujaService',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('title', booking.fields.LineField(max_length=150, unique=True)),
+                        ('image_url', booking.fields.ImageAddressField(max_length=500)),
+                        ('description', booking.fields.HtmlField()),
+                        ('type', models.CharField(choices=[('HOME', 'Home'), ('TEMPLE', 'Temple'), ('ONLINE', 'Online')], max_length=10)),
+                        ('duration_minutes', models.PositiveSmallIntegerField(validators=[django.core.validators.MinValueValidator(5), django.core.validators.MaxValueValidator(32767)])),
+                        ('is_active', models.BooleanField(default=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('category', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='services', to='booking.pujacategory')),
+                        ('description_hi', booking.fields.HtmlField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English')),
+                        ('preparation', booking.fields.HtmlField(blank=True, db_default='', default='', help_text='what to have ready; after the payment')),
+                        ('preparation_hi', booking.fields.HtmlField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English')),
+                        ('title_hi', booking.fields.LineField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English', max_length=150)),
+                        ('sac', models.CharField(blank=True, db_default='', default='', help_text='its service code for GST; empty: GST_SAC of the settings', max_length=8, validators=[django.core.validators.RegexValidator('^[0-9]{4,8}\\Z', 'Four to eight digits.')], verbose_name='SAC')),
+                        ('picture_height', models.PositiveSmallIntegerField(blank=True, editable=False, null=True)),
+                        ('picture_width', models.PositiveSmallIntegerField(blank=True, editable=False, null=True)),
+                        ('position', booking.fields.PositionField(db_default=0, default=0, help_text='the smaller, the further in front; equal ones by name')),
+                        ('picture', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.cataloguepicture')),
+                    ],
+                    options={
+                        'ordering': ('id',),
+                        'constraints': [models.CheckConstraint(condition=models.Q(('title', ''), _negated=True), name='service_has_a_title'), models.CheckConstraint(condition=models.Q(('duration_minutes__gte', 5)), name='service_takes_five_minutes_or_more')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Package',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('location', booking.fields.LineField(max_length=100)),
+                        ('language', models.CharField(choices=[('HINDI', 'Hindi'), ('ENGLISH', 'English'), ('SANSKRIT', 'Sanskrit'), ('REGIONAL', 'Regional')], max_length=10)),
+                        ('package_type', models.CharField(choices=[('BASIC', 'Basic'), ('STANDARD', 'Standard'), ('PREMIUM', 'Premium'), ('CUSTOM', 'Custom')], max_length=10)),
+                        ('price_paise', models.PositiveIntegerField(help_text='until the first PackagePrice of a later moment')),
+                        ('description', booking.fields.HtmlField()),
+                        ('includes_materials', models.BooleanField(default=False)),
+                        ('priest_count', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(32767)])),
+                        ('is_active', models.BooleanField(default=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('puja_service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='packages', to='booking.pujaservice')),
+                        ('description_hi', booking.fields.HtmlField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English')),
+                        ('location_hi', booking.fields.LineField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English', max_length=100)),
+                        ('position', booking.fields.PositionField(db_default=0, default=0, help_text='the smaller, the further in front; equal ones by name')),
+                    ],
+                    options={
+                        'ordering': ('id',),
+                        'constraints': [models.CheckConstraint(condition=models.Q(('price_paise__gte', 100)), name='package_costs_a_rupee_or_more', violation_error_message='A package costs at least ₹1.00.'), models.CheckConstraint(condition=models.Q(('location', ''), _negated=True), name='package_has_a_location'), models.CheckConstraint(condition=models.Q(('priest_count__gte', 1)), name='package_has_a_priest')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Cart',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('cart_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
+                        ('service_type', models.CharField(choices=[('PUJA', 'Puja')], default='PUJA', max_length=10)),
+                        ('selected_date', models.DateField()),
+                        ('selected_time', booking.fields.MinuteOfDayField()),
+                        ('status', models.CharField(choices=[('ACTIVE', 'Active'), ('CHECKED_OUT', 'Checked Out'), ('CONVERTED', 'Converted'), ('ABANDONED', 'Abandoned')], default='ACTIVE', max_length=12)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='carts', to=settings.AUTH_USER_MODEL)),
+                        ('package', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.package')),
+                        ('promo_code', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.promocode')),
+                        ('puja_service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.pujaservice')),
+                        ('shown_paise', models.PositiveIntegerField(blank=True, editable=False, help_text='the total that its owner saw last: check-out takes no more; empty: never shown', null=True)),
+                        ('devotee_names', models.CharField(blank=True, db_default='', default='', max_length=500, validators=[core.texts.plain_text])),
+                        ('gotra', models.CharField(blank=True, db_default='', default='', max_length=60, validators=[core.texts.plain_line])),
+                        ('nakshatra', models.CharField(blank=True, db_default='', default='', max_length=60, validators=[core.texts.plain_line])),
+                        ('people', models.PositiveSmallIntegerField(blank=True, help_text='how many come; empty: not said', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(500)])),
+                        ('wishes', models.CharField(blank=True, db_default='', default='', max_length=500, validators=[core.texts.plain_text])),
+                        ('address', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to='accounts.address')),
+                    ],
+                    options={
+                        'ordering': ('-id',),
+                        'indexes': [models.Index(condition=models.Q(('status', 'ACTIVE')), fields=['id'], name='cart_active')],
+                        'constraints': [models.UniqueConstraint(condition=models.Q(('status', 'ACTIVE')), fields=('user',), name='one_active_cart_per_user'), models.CheckConstraint(condition=models.Q(('people', None), ('people__range', (1, 500)), _connector='OR'), name='cart_people_or_none')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Checkout',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('state', models.CharField(choices=[('RESERVED', 'Reserved'), ('RELEASED', 'Released'), ('BOOKED', 'Booked')], default='RESERVED', max_length=10)),
+                        ('price_paise', models.PositiveIntegerField(help_text='of the package')),
+                        ('discount_paise', models.PositiveIntegerField(default=0)),
+                        ('total_paise', models.PositiveIntegerField()),
+                        ('promo_state', models.CharField(blank=True, choices=[('', 'no promo code'), ('RESERVED', 'Reserved'), ('USED', 'Used'), ('RELEASED', 'Released')], default='', max_length=10)),
+                        ('starts_at', models.DateTimeField()),
+                        ('expires_at', models.DateTimeField(help_text='until when the payment may take')),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('cart', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='checkouts', to='booking.cart')),
+                        ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='checkouts', to=settings.AUTH_USER_MODEL)),
+                        ('promo_code', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='checkouts', to='booking.promocode')),
+                        ('puja_service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.pujaservice')),
+                        ('puja_title', models.CharField(max_length=150)),
+                        ('puja_image_url', models.CharField(max_length=500)),
+                        ('puja_description', models.TextField()),
+                        ('puja_type', models.CharField(choices=[('HOME', 'Home'), ('TEMPLE', 'Temple'), ('ONLINE', 'Online')], max_length=10)),
+                        ('puja_duration_minutes', models.PositiveSmallIntegerField()),
+                        ('puja_created_at', models.DateTimeField()),
+                        ('puja_updated_at', models.DateTimeField()),
+                        ('category_id', models.BigIntegerField(help_text='of a PujaCategory, which may have been deleted since')),
+                        ('category_name', models.CharField(max_length=100)),
+                        ('category_created_at', models.DateTimeField()),
+                        ('category_updated_at', models.DateTimeField()),
+                        ('package', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.package')),
+                        ('package_location', models.CharField(max_length=100)),
+                        ('package_language', models.CharField(choices=[('HINDI', 'Hindi'), ('ENGLISH', 'English'), ('SANSKRIT', 'Sanskrit'), ('REGIONAL', 'Regional')], max_length=10)),
+                        ('package_type', models.CharField(choices=[('BASIC', 'Basic'), ('STANDARD', 'Standard'), ('PREMIUM', 'Premium'), ('CUSTOM', 'Custom')], max_length=10)),
+                        ('package_description', models.TextField()),
+                        ('includes_materials', models.BooleanField()),
+                        ('priest_count', models.PositiveSmallIntegerField()),
+                        ('package_created_at', models.DateTimeField()),
+                        ('package_updated_at', models.DateTimeField()),
+                        ('promo_code_text', models.CharField(blank=True, default='', max_length=30)),
+                        ('promo_description', models.CharField(blank=True, default='', max_length=200)),
+                        ('promo_percent', models.PositiveSmallIntegerField(blank=True, null=True)),
+                        ('promo_amount_paise', models.PositiveIntegerField(blank=True, null=True)),
+                        ('promo_min_order_paise', models.PositiveIntegerField(blank=True, null=True)),
+                        ('promo_max_discount_paise', models.PositiveIntegerField(blank=True, null=True)),
+                        ('address_id', models.BigIntegerField(blank=True, help_text='of an Address, which its owner may have deleted since', null=True)),
+                        ('address_line1', models.CharField(blank=True, default='', max_length=255)),
+                        ('address_line2', models.CharField(blank=True, default='', max_length=255)),
+                        ('address_city', models.CharField(blank=True, default='', max_length=100)),
+                        ('address_state', models.CharField(blank=True, default='', max_length=100)),
+                        ('address_postal_code', models.CharField(blank=True, default='', max_length=12)),
+                        ('address_country', models.CharField(blank=True, default='', max_length=100)),
+                        ('address_is_default', models.BooleanField(default=False)),
+                        ('address_created_at', models.DateTimeField(blank=True, null=True)),
+                        ('address_updated_at', models.DateTimeField(blank=True, null=True)),
+                        ('category_name_hi', models.CharField(blank=True, db_default='', default='', max_length=100)),
+                        ('devotee_names', models.CharField(blank=True, db_default='', default='', max_length=500, validators=[core.texts.plain_text])),
+                        ('gotra', models.CharField(blank=True, db_default='', default='', max_length=60, validators=[core.texts.plain_line])),
+                        ('nakshatra', models.CharField(blank=True, db_default='', default='', max_length=60, validators=[core.texts.plain_line])),
+                        ('package_description_hi', models.TextField(blank=True, db_default='', default='')),
+                        ('package_location_hi', models.CharField(blank=True, db_default='', default='', max_length=100)),
+                        ('people', models.PositiveSmallIntegerField(blank=True, help_text='how many come; empty: not said', null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(500)])),
+                        ('puja_description_hi', models.TextField(blank=True, db_default='', default='')),
+                        ('puja_title_hi', models.CharField(blank=True, db_default='', default='', max_length=150)),
+                        ('wishes', models.CharField(blank=True, db_default='', default='', max_length=500, validators=[core.texts.plain_text])),
+                    ],
+                    options={
+                        'ordering': ('-id',),
+                        'constraints': [models.UniqueConstraint(condition=models.Q(('state', 'RESERVED')), fields=('cart',), name='one_reserved_checkout_per_cart'), models.UniqueConstraint(condition=models.Q(('state', 'BOOKED')), fields=('cart',), name='one_booked_checkout_per_cart'), models.CheckConstraint(condition=models.Q(('total_paise', django.db.models.expressions.CombinedExpression(models.F('price_paise'), '-', models.F('discount_paise')))), name='checkout_total_adds_up'), models.CheckConstraint(condition=models.Q(('total_paise__gte', 100)), name='checkout_can_be_paid'), models.CheckConstraint(condition=models.Q(('discount_paise', 0), ('promo_code__isnull', False), _connector='OR'), name='checkout_discount_has_a_promo_code'), models.CheckConstraint(condition=models.Q(models.Q(('promo_amount_paise', None), ('promo_code', None), ('promo_code_text', ''), ('promo_percent', None)), models.Q(('promo_code__isnull', False), ('promo_min_order_paise__isnull', False), models.Q(('promo_code_text', ''), _negated=True), models.Q(models.Q(('promo_amount_paise', None), ('promo_percent__isnull', False), ('promo_percent__range', (1, 100))), models.Q(('promo_amount_paise__gte', 1), ('promo_amount_paise__isnull', False), ('promo_percent', None)), _connector='OR')), _connector='OR'), name='checkout_promo_is_percent_or_amount'), models.CheckConstraint(condition=models.Q(('puja_title', ''), _negated=True), name='checkout_names_its_puja'), models.CheckConstraint(condition=models.Q(models.Q(('address_line1', ''), _negated=True), models.Q(('address_city', ''), ('address_id', None), ('address_line2', ''), ('address_state', ''), ('address_country', ''), ('address_postal_code', '')), _connector='OR'), name='checkout_address_whole_or_none'), models.CheckConstraint(condition=models.Q(('people', None), ('people__range', (1, 500)), _connector='OR'), name='checkout_people_or_none')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Booking',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('book_id', models.CharField(default=booking.models.bookings.make_book_id, editable=False, max_length=11, unique=True)),
+                        ('starts_at', models.DateTimeField()),
+                        ('status', models.CharField(choices=[('CONFIRMED', 'Confirmed'), ('COMPLETED', 'Completed'), ('CANCELLED', 'Cancelled')], default='CONFIRMED', max_length=10)),
+                        ('cancellation_reason', models.CharField(blank=True, max_length=500, validators=[core.texts.plain_text])),
+                        ('cancelled_at', models.DateTimeField(blank=True, null=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('updated_at', models.DateTimeField(auto_now=True)),
+                        ('user', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='bookings', to=settings.AUTH_USER_MODEL)),
+                        ('checkout', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='booking', to='booking.checkout')),
+                        ('moved_because', models.CharField(blank=True, max_length=200, validators=[core.texts.plain_line])),
+                        ('moves', models.PositiveSmallIntegerField(default=0, editable=False, help_text='how often the temple has moved it')),
+                        ('free_until', models.DateTimeField(blank=True, editable=False, help_text='the temple moved it: whoever cancels before gets everything back, as they were told', null=True)),
+                        ('choose_until', models.DateTimeField(blank=True, editable=False, help_text='its time was called off: until then its customer chooses another one, or gets everything back', null=True)),
+                        ('own_moves', models.PositiveSmallIntegerField(db_default=0, default=0, editable=False, help_text='how often its customer has moved it')),
+                        ('terms_from', models.DateTimeField(blank=True, editable=False, help_text='its customer moved it away from this start: the refund policy still counts from it', null=True)),
+                        ('next_reminder_at', models.DateTimeField(blank=True, editable=False, help_text='when its customer is reminded; empty: not any more', null=True)),
+                        ('rejected', models.BooleanField(db_default=False, default=False, editable=False, help_text='the temple cancels it, and all of the money goes back')),
+                    ],
+                    options={
+                        'ordering': ('-id',),
+                        'indexes': [models.Index(fields=['starts_at'], name='booking_starts'), models.Index(condition=models.Q(('next_reminder_at__isnull', False)), fields=['next_reminder_at'], name='booking_reminders_due')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Slot',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('starts_at', booking.fields.MinuteField(validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('capacity', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(32767)])),
+                        ('held', models.PositiveSmallIntegerField(default=0, editable=False)),
+                        ('booked', models.PositiveSmallIntegerField(default=0, editable=False)),
+                        ('is_open', models.BooleanField(default=True)),
+                        ('service', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='slots', to='booking.pujaservice')),
+                        ('is_suspended', models.BooleanField(db_default=False, default=False, editable=False, help_text='in a closed period, or outside the opening hours')),
+                    ],
+                    options={
+                        'ordering': ('starts_at', 'id'),
+                        'constraints': [models.UniqueConstraint(fields=('service', 'starts_at'), name='one_slot_per_start'), models.CheckConstraint(condition=models.Q(('held__gte', 0)), name='slot_held_not_negative'), models.CheckConstraint(condition=models.Q(('booked__gte', 0)), name='slot_booked_not_negative'), models.CheckConstraint(condition=models.Q(('capacity__gte', django.db.models.expressions.CombinedExpression(models.F('held'), '+', models.F('booked')))), name='slot_never_over_capacity'), models.CheckConstraint(condition=models.Q(('is_open', False), booking.fields.StartsOnTheMinute('starts_at'), _connector='OR'), name='open_slot_starts_on_the_minute', violation_error_message='A slot starts on a whole minute, for example 10:30.'), models.CheckConstraint(condition=models.Q(('capacity__gte', 1)), name='slot_has_a_place')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='SlotHold',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('state', models.CharField(choices=[('HELD', 'Held'), ('TAKEN', 'Taken'), ('RELEASED', 'Released')], default='HELD', max_length=10)),
+                        ('expires_at', models.DateTimeField()),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('checkout', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='hold', to='booking.checkout')),
+                        ('slot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='holds', to='booking.slot')),
+                        ('network', models.CharField(blank=True, default='', help_text='keyed hash of the network; emptied after two days', max_length=32)),
+                        ('new_customer', models.BooleanField(default=False, help_text='taken without a booking that stands')),
+                        ('released_at', models.DateTimeField(blank=True, help_text='when it was released unpaid', null=True)),
+                    ],
+                    options={
+                        'indexes': [models.Index(condition=models.Q(('state', 'HELD')), fields=['expires_at'], name='holds_to_release'), models.Index(condition=models.Q(('network', ''), _negated=True), fields=['network'], name='holds_of_network'), models.Index(condition=models.Q(('state', 'HELD')), fields=['slot'], name='holds_of_slot')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='EarlierStart',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('starts_at', models.DateTimeField()),
+                        ('booking', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='earlier_starts', to='booking.booking')),
+                    ],
+                    options={
+                        'ordering': ('id',),
+                        'constraints': [models.UniqueConstraint(fields=('booking', 'starts_at'), name='one_row_per_earlier_start')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='WaitingEntry',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('state', models.CharField(choices=[('WAITING', 'Waiting'), ('OFFERED', 'a place is held for them'), ('TAKEN', 'they have checked out with it'), ('LEFT', 'they wait no more'), ('PASSED', 'not taken in time, or the time is closed or too near')], default='WAITING', max_length=8)),
+                        ('offered_until', models.DateTimeField(blank=True, null=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('package', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='booking.package')),
+                        ('slot', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='waiting_entries', to='booking.slot')),
+                        ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='waiting_entries', to=settings.AUTH_USER_MODEL)),
+                        ('network', models.CharField(blank=True, default='', editable=False, max_length=32)),
+                    ],
+                    options={
+                        'verbose_name_plural': 'waiting entries',
+                        'ordering': ('id',),
+                        'indexes': [models.Index(condition=models.Q(('state', 'WAITING')), fields=['slot'], name='waiting_for_slot'), models.Index(condition=models.Q(('state', 'OFFERED')), fields=['offered_until'], name='waiting_offers_to_end'), models.Index(condition=models.Q(('network', ''), _negated=True), fields=['network'], name='waiting_of_network')],
+                        'constraints': [models.UniqueConstraint(condition=models.Q(('state__in', ('WAITING', 'OFFERED'))), fields=('user', 'slot'), name='waiting_once_for_a_slot'), models.CheckConstraint(condition=models.Q(models.Q(('state', 'OFFERED'), _negated=True), ('offered_until__isnull', False), _connector='OR'), name='waiting_offer_has_an_end')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='ClosedPeriod',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('begins', booking.fields.MinuteField(validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('ends', booking.fields.MinuteField(validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('reason', models.CharField(blank=True, help_text='for staff', max_length=200, validators=[core.texts.plain_line])),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('created_by', models.ForeignKey(blank=True, editable=False, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                        ('service', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='closed_periods', to='booking.pujaservice')),
+                    ],
+                    options={
+                        'ordering': ('begins', 'id'),
+                        'indexes': [models.Index(fields=['ends'], name='closed_period_ends')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('begins__lt', models.F('ends'))), name='closed_period_ends_after_it_begins', violation_error_message='The period must end after it begins.'), models.UniqueConstraint(fields=('service', 'begins', 'ends'), name='one_row_per_closed_period'), models.UniqueConstraint(condition=models.Q(('service', None)), fields=('begins', 'ends'), name='one_row_per_common_closed_period')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='OpeningHours',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('weekday', models.PositiveSmallIntegerField(choices=[(1, 'Monday'), (2, 'Tuesday'), (3, 'Wednesday'), (4, 'Thursday'), (5, 'Friday'), (6, 'Saturday'), (7, 'Sunday')])),
+                        ('opens', booking.fields.MinuteOfDayField(blank=True, null=True)),
+                        ('closes', booking.fields.MinuteOfDayField(blank=True, help_text='a puja may still begin at this minute', null=True)),
+                        ('service', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.CASCADE, related_name='opening_hours', to='booking.pujaservice')),
+                    ],
+                    options={
+                        'verbose_name_plural': 'opening hours',
+                        'ordering': ('weekday', 'opens', 'id'),
+                        'constraints': [models.CheckConstraint(condition=models.Q(('weekday__range', (1, 7))), name='opening_hours_of_a_weekday'), models.CheckConstraint(condition=models.Q(models.Q(('closes', None), ('opens', None)), models.Q(('closes__isnull', False), ('opens__isnull', False), ('opens__lte', models.F('closes'))), _connector='OR'), name='opening_hours_end_after_they_begin', violation_error_message='The hours must end after they begin.'), models.UniqueConstraint(fields=('service', 'weekday', 'opens'), name='opening_hours_once'), models.UniqueConstraint(condition=models.Q(('service', None)), fields=('weekday', 'opens'), name='common_opening_hours_once')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Priest',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('name', booking.fields.LineField(max_length=100)),
+                        ('name_hi', booking.fields.LineField(blank=True, db_default='', default='', help_text='in Hindi; empty: as in English', max_length=100)),
+                        ('email', models.EmailField(blank=True, help_text='is told of new, moved and cancelled bookings', max_length=254, validators=[core.texts.visible_line])),
+                        ('phone', accounts.phones.PhoneField(blank=True, max_length=32, null=True, validators=[accounts.phones.readable_phone])),
+                        ('language', models.CharField(choices=[('en', 'English'), ('hi', 'हिन्दी')], default='hi', max_length=2)),
+                        ('is_active', models.BooleanField(default=True)),
+                        ('feed_digest', models.CharField(editable=False, max_length=64, null=True, unique=True)),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('services', models.ManyToManyField(blank=True, related_name='priests', to='booking.pujaservice')),
+                        ('user', models.OneToOneField(blank=True, help_text='their login to the desk: they see their own days there', null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='priest', to=settings.AUTH_USER_MODEL)),
+                    ],
+                    options={
+                        'ordering': ('name', 'id'),
+                        'constraints': [models.CheckConstraint(condition=models.Q(('name', ''), _negated=True), name='priest_has_a_name')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='Assignment',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('begins', models.DateTimeField()),
+                        ('ends', models.DateTimeField()),
+                        ('freed_at', models.DateTimeField(blank=True, help_text='empty: the priest performs it', null=True)),
+                        ('freed_because', models.CharField(blank=True, max_length=200, validators=[core.texts.plain_line])),
+                        ('news', models.CharField(blank=True, choices=[('', 'nothing'), ('NEW', 'it is theirs'), ('MOVED', 'it has another time'), ('FREED', 'it is not theirs any more')], default='', editable=False, max_length=5)),
+                        ('changes', models.PositiveSmallIntegerField(default=0, editable=False, help_text='counts what was told')),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('assigned_by', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                        ('booking', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='booking.booking')),
+                        ('priest', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='booking.priest')),
+                    ],
+                    options={
+                        'ordering': ('begins', 'id'),
+                        'indexes': [models.Index(fields=['priest', 'begins'], name='assignments_of_priest'), models.Index(condition=models.Q(('news', ''), _negated=True), fields=['booking'], name='assignments_untold')],
+                        'constraints': [models.CheckConstraint(condition=models.Q(('begins__lt', models.F('ends'))), name='assignment_ends_after_it_begins'), models.UniqueConstraint(condition=models.Q(('freed_at', None)), fields=('booking', 'priest'), name='priest_once_for_a_booking'), booking.constraints.NoOverlap(begins='begins', ended='freed_at', ends='ends', name='priest_never_twice_at_once', owner='priest')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='PriestHours',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('weekday', models.PositiveSmallIntegerField(choices=[(1, 'Monday'), (2, 'Tuesday'), (3, 'Wednesday'), (4, 'Thursday'), (5, 'Friday'), (6, 'Saturday'), (7, 'Sunday')])),
+                        ('begins', booking.fields.MinuteOfDayField()),
+                        ('ends', booking.fields.MinuteOfDayField()),
+                        ('priest', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='hours', to='booking.priest')),
+                    ],
+                    options={
+                        'verbose_name_plural': 'priest hours',
+                        'ordering': ('weekday', 'begins', 'id'),
+                        'constraints': [models.UniqueConstraint(fields=('priest', 'weekday', 'begins'), name='priest_hours_once'), models.CheckConstraint(condition=models.Q(('weekday__range', (1, 7))), name='priest_hours_of_a_weekday'), models.CheckConstraint(condition=models.Q(('begins__lt', models.F('ends'))), name='priest_hours_end_after_they_begin')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='PriestLanguage',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('language', models.CharField(choices=[('HINDI', 'Hindi'), ('ENGLISH', 'English'), ('SANSKRIT', 'Sanskrit'), ('REGIONAL', 'Regional')], max_length=10)),
+                        ('priest', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='languages', to='booking.priest')),
+                    ],
+                    options={
+                        'ordering': ('language', 'id'),
+                        'constraints': [models.UniqueConstraint(fields=('priest', 'language'), name='priest_speaks_a_language_once')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='PriestLeave',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('begins', booking.fields.MinuteField(validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('ends', booking.fields.MinuteField(validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('reason', models.CharField(blank=True, max_length=200, validators=[core.texts.plain_line])),
+                        ('priest', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='leaves', to='booking.priest')),
+                    ],
+                    options={
+                        'ordering': ('begins', 'id'),
+                        'constraints': [models.CheckConstraint(condition=models.Q(('begins__lt', models.F('ends'))), name='priest_leave_ends_after_it_begins')],
+                    },
+                ),
+                migrations.CreateModel(
+                    name='PackagePrice',
+                    fields=[
+                        ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
+                        ('price_paise', models.PositiveIntegerField()),
+                        ('valid_from', booking.fields.MinuteField(validators=[django.core.validators.MinValueValidator(datetime.datetime(2000, 1, 1, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date after the year 2000.'), django.core.validators.MaxValueValidator(datetime.datetime(9999, 12, 30, 0, 0, tzinfo=datetime.timezone.utc), 'Give a date before the year 9999, or none.')])),
+                        ('created_at', models.DateTimeField(auto_now_add=True)),
+                        ('package', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='prices', to='booking.package')),
+                    ],
+                    options={
+                        'ordering': ('valid_from', 'id'),
+                        'constraints': [models.UniqueConstraint(fields=('package', 'valid_from'), name='one_price_of_a_package_from_a_moment', violation_error_message='This package has a price from this moment already.'), models.CheckConstraint(condition=models.Q(('price_paise__gte', 100)), name='package_price_is_a_rupee_or_more', violation_error_message='A package costs at least ₹1.00.')],
+                    },
+                ),
+            ]
+        ),
+        drop_pattern_indexes("booking", "holdnetwork.digest"),
+    ]
