@@ -74,6 +74,6 @@ def test_the_page_after_paying_speaks_hindi_to_who_reads_hindi(refused, settings
     assert "Not paid" not in page
 
 
-def test_a_link_that_leads_nowhere_says_so_in_hindi(client):
+def test_a_link_that_does_not_work_says_so_in_hindi(client):
     page = client.get("/pay/made-up/", headers={"Accept-Language": HINDI}).content.decode()
-    assert "यह लिंक कहीं नहीं जाता" in page
+    assert "यह लिंक काम नहीं करता" in page
