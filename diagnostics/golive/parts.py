@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db.models import Q, QuerySet
@@ -59,11 +60,11 @@ def stored_secrets(site: Site) -> Result:
 def _stored() -> Iterator[tuple[str, int, Callable[[], object]]]:
     now = timezone.now()
     for card in PanCard.objects.order_by("pk")[:SAMPLE]:
-        yield "the PAN of account", card.user_id, lambda card=card: number_of(card)
+        yield "the PAN of account", card.user_id, partial(number_of, card)
     for donation in Donation.objects.exclude(pan="").order_by("pk")[:SAMPLE]:
-        yield "the PAN of payment", donation.payment_id, lambda donation=donation: pan_of(donation)
+        yield "the PAN of payment", donation.payment_id, partial(pan_of, donation)
     for endpoint in WebhookEndpoint.objects.order_by("pk")[:SAMPLE]:
-        yield "the secret of endpoint", endpoint.pk, lambda endpoint=endpoint: secrets_of(endpoint, now)
+        yield "the secret of endpoint", endpoint.pk, partial(secrets_of, endpoint, now)
 
 
 def _is_read(read: Callable[[], object]) -> bool:
