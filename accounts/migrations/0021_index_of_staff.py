@@ -2,6 +2,8 @@
 
 from django.db import migrations, models
 
+from core.indexes import AddIndexOnline
+
 
 class Migration(migrations.Migration):
 
@@ -10,16 +12,18 @@ class Migration(migrations.Migration):
         ('auth', '0012_alter_user_first_name_max_length'),
     ]
 
+    atomic = False  # people log in meanwhile
+
     operations = [
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='user',
             index=models.Index(condition=models.Q(('role', 'USER'), _negated=True), fields=['role'], name='user_of_staff'),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='user',
             index=models.Index(condition=models.Q(('account_status', 'ACTIVE'), _negated=True), fields=['account_status'], name='user_not_active'),
         ),
-        migrations.AddIndex(
+        AddIndexOnline(
             model_name='user',
             index=models.Index(condition=models.Q(('is_staff', True)), fields=['-id'], name='user_opens_admin'),
         ),

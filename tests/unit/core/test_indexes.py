@@ -75,3 +75,24 @@ def test_a_migration_in_steps_holds_nothing_that_cannot_be_repeated():
     loader = UnsquashedLoader(None)
     held = {type(step) for key in IN_STEPS for step in loader.disk_migrations[key].operations}
     assert held == {AddIndexOnline, migrations.RunPython}
+
+
+# They made the table wait, once.
+NOT_ONLINE = {
+    *(("booking", name) for name in ("0013_hold_limits", "0020_reminders", "0024_waiting_networks")),
+    ("notifications", "0005_mails_per_address"),
+    *(("payment", name) for name in ("0002_refund_sending", "0030_notify_workers")),
+    ("payment", "0035_payments_by_servers"),
+}
+
+
+def test_an_index_of_a_table_that_has_rows_is_made_while_others_write():
+    """Else nobody logs in, pays or is refunded until the last index of the migration is made."""
+    waited_for = set()
+    for key, migration in UnsquashedLoader(None).disk_migrations.items():
+        steps = migration.operations
+        made = {step.name_lower for step in steps if isinstance(step, migrations.CreateModel)}
+        plain = {step.model_name_lower for step in steps if type(step) is migrations.AddIndex}
+        if key[0] in OURS and plain - made:
+            waited_for.add(key)
+    assert waited_for == NOT_ONLINE
