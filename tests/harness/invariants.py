@@ -151,6 +151,16 @@ LAWS = {
            OR promo.used_count <> (
                 SELECT count(*) FROM booking_checkout WHERE promo_code_id = promo.id AND promo_state = 'USED')
     """,
+    "the sums of a promo code are those of its checkouts": """
+        SELECT promo.id FROM booking_promocode promo
+        WHERE promo.summed_count = promo.used_count AND (
+            promo.summed_discount_paise <> (
+                SELECT coalesce(sum(discount_paise), 0) FROM booking_checkout
+                WHERE promo_code_id = promo.id AND promo_state = 'USED')
+            OR promo.summed_total_paise <> (
+                SELECT coalesce(sum(total_paise), 0) FROM booking_checkout
+                WHERE promo_code_id = promo.id AND promo_state = 'USED'))
+    """,
     "who has a booking has a place, and who has cancelled has none": """
         SELECT booking.id FROM booking_booking booking
         JOIN booking_slothold place ON place.checkout_id = booking.checkout_id
