@@ -23,7 +23,7 @@ from payment.phonepe import client
 from tests.harness import PROOFS, ROOT, builders
 from tests.harness.databases import ON_POSTGRESQL, copy_migrated_database, delete_all_rows
 from tests.harness.phonepe import PhonePe
-from tests.harness.samples import Selection, count, split
+from tests.harness.samples import COLLECTED, Selection, count, split
 
 admin.autodiscover()  # tests walk over its pages, which a process registers with its URLs
 
@@ -67,6 +67,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items.sort(
         key=lambda item: not item.path.match("system/torture/*")
     )  # the longest: nobody waits for it at the end
+    config.stash[COLLECTED] = [*items]
     items[:], left = split(Selection(names_files=any(".py" in each for each in config.args)), items)
     config.hook.pytest_deselected(items=left)
 

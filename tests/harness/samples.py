@@ -18,6 +18,8 @@ from tests.harness import FAST, PROOFS
 from tests.harness.databases import ON_POSTGRESQL
 
 Row = TypeVar("Row")
+# Of the configuration of pytest: what was found, before a sample was taken of it.
+COLLECTED = pytest.StashKey[list[pytest.Item]]()
 
 # Sockets that break, pages that are drawn, rights, rates, input that is refused and threads that wait know little of
 # the database behind them: `make test` plays them on SQLite only, `make proofs` on both.

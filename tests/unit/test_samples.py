@@ -2,14 +2,16 @@
 
 import pytest
 
-from tests.harness.samples import Selection
+from tests.harness.samples import COLLECTED, Selection
 
 TEST = {database: Selection(on_postgresql=database, proofs=False, fast=False) for database in (False, True)}
 PROOFS = Selection(on_postgresql=False, proofs=True, fast=False)
 
 
 def test_make_proofs_leaves_out_no_case(request):
-    assert [item for item in request.session.items if not PROOFS.plays(item, 1, 2)] == []
+    collected = request.config.stash[COLLECTED]
+
+    assert [item for item in collected if not PROOFS.plays(item, 1, 2)] == []
 
 
 @pytest.mark.proof(every=6)
