@@ -49,12 +49,15 @@ NAMED = {
     "django_content_type": "SELECT app_label, model FROM django_content_type",
 }
 HISTORY = ("django_migrations", "sqlite_sequence")
+# A table that was renamed: PostgreSQL keeps the former name in its sequence, its key, and what Django named after it.
+FORMER, NOW = "simulator_luck", "simulator_faultrate"
 
 
 def schema(url):
     """(table, name of a part) -> how it is defined."""
     if ON_POSTGRESQL:
-        return {(table, part): made for each in POSTGRESQL for table, part, made in query(url, each)}
+        parts = [part for each in POSTGRESQL for part in query(url, each)]
+        return {(table, as_now(part)): as_now(made) for table, part, made in parts}
     rows = query(url, "SELECT type, name, tbl_name, sql FROM sqlite_master WHERE sql IS NOT NULL")
     found = {(table, f"{kind} {name}"): made for kind, name, table, made in rows if kind != "table"}
     for kind, _, table, made in rows:
@@ -63,6 +66,11 @@ def schema(url):
             found[table, "head"] = (head, tail)
             found[table, "definitions"] = sorted(split(definitions))
     return found
+
+
+def as_now(text):
+    """Also without the digest of an old name."""
+    return re.sub(f"({NOW}_operation)_[0-9a-f]{{8}}_like", r"\1_like", text.replace(FORMER, NOW))
 
 
 def split(definitions):
