@@ -28,6 +28,14 @@ class UnsquashedExecutor(MigrationExecutor):
         super().__init__(connection, progress_callback)
         self.loader = UnsquashedLoader(connection)
 
+    def check_replacements(self) -> None:
+        """Called last, in both directions. What is recorded of the squashed ones becomes right again."""
+        super().check_replacements()
+        executor = MigrationExecutor(self.connection)
+        executor.check_replacements()
+        for key in self.recorder.applied_migrations().keys() - executor.loader.applied_migrations.keys():
+            self.recorder.record_unapplied(*key)
+
 
 def is_squashed(key: tuple[str, str]) -> bool:
     return "_squashed_" in key[1]
