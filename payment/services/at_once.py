@@ -49,7 +49,7 @@ class Poll:
 
     payment: Payment
     calls: list[GatewayCall]
-    ending: Callable[[], list[Write]] = list
+    ending: Callable[[], list[Write]] | None = None
     is_recorded: bool = False
     is_ended: bool = False
 
@@ -176,5 +176,5 @@ def payment_writes(
         insert_rows(*events),
         *([insert_rows(*notifications, conflict=ONCE)] if notifications else []),
         *([insert_rows(*poll.calls)] if poll.calls and not poll.is_recorded else []),
-        *poll.ending(),
+        *(poll.ending() if poll.ending else []),
     ]

@@ -145,33 +145,33 @@ def _apply(attempt: PaymentAttempt, answer: OrderStatus, source: str, giving_up:
 
 
 def _book_at_once(attempt_id: int, answer: OrderStatus, source: str, poll: Poll) -> Payment | None:
-    """The booked payment. None, and nothing is written, when anything is unusual, and after any error but that of the
-    lock: it is logged."""
-    attempt: PaymentAttempt | None = None
-    is_booked = False
+    """The booked payment. None, and nothing is written, when anything is unusual, and after any error: it is logged.
+
+    Also after one of the locks and reads: the steps record the money without the person and the checkout.
+    """
+    booked: Payment | None = None
     try:
         with transaction.atomic():
-            attempt, checkouts = lock_and_find_usual(attempt_id, poll.payment)
-            if checkouts and is_usual(attempt, answer):
-                with left_to_background("booked at once", attempt.payment_id):
+            with left_to_background("booked at once", poll.payment.pk):
+                attempt, checkouts = lock_and_find_usual(attempt_id, poll.payment)
+                if checkouts and is_usual(attempt, answer):
                     try:
                         book(checkouts[0], together=partial(payment_writes, attempt, answer, source, poll))
-                        is_booked = True
+                        booked = attempt.payment
                     except NotAtOnce:  # staff, or another request, was faster: no error
                         logger.info("not booked at once", extra={"row": attempt.payment_id})
-            if not is_booked:
+            if booked is None:
                 transaction.set_rollback(True)
     except (DatabaseError, InterfaceError) as error:
-        if attempt is None:  # the lock
+        if booked is None:  # no transaction could be begun
             raise
         # Deferred constraints are checked by COMMIT, which may also be lost with its connection.
         logger.warning("not booked at once: the commit failed", extra={"error": type(error).__name__})
         close_unusable_connection()
         return None
-    if attempt is None or not is_booked:
-        return None
-    poll.is_recorded = poll.is_ended = True
-    return attempt.payment
+    if booked is not None:
+        poll.is_recorded, poll.is_ended = True, poll.ending is not None
+    return booked
 
 
 def fulfil_now(payment: Payment) -> Payment:

@@ -43,7 +43,9 @@ def poll(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up:
     return apply_status(attempt.pk, answer, source, giving_up=giving_up, poll=its_poll)
 
 
-def poll_for_event(attempt: PaymentAttempt, deadline: Deadline, ending: Callable[[], list[Write]]) -> bool:
+def poll_for_event(
+    attempt: PaymentAttempt, deadline: Deadline, ending: Callable[[], list[Write]] | None
+) -> bool:
     """As `poll`, for a webhook. Says whether `ending`, which ends the event, was written: with its booking, at once."""
     answer, its_poll = _ask(attempt, deadline)
     its_poll.ending = ending

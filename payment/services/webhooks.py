@@ -223,7 +223,7 @@ def process_event(event: WebhookEvent, seconds: int = QUICK_POLL_SECONDS) -> boo
             poll_refund(event.refund, deadline, "webhook")
         elif attempt is not None and not _is_about_refund(event):
             may_end = not event.unclear and _answered_when(event) is not None
-            if poll_for_event(attempt, deadline, partial(_ending, event) if may_end else list):
+            if poll_for_event(attempt, deadline, partial(_ending, event) if may_end else None):
                 event.state = State.HANDLED
                 return True
         elif attempt is not None and _ensure_received(attempt, deadline):

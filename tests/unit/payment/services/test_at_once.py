@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -207,6 +207,25 @@ def test_a_second_open_order_stays_open_to_be_polled(payment):
     pay(payment)
 
     assert payment.attempts.get(number=2).state == "PENDING"
+    assert Payment.objects.get().fulfilment == "BOOKED"
+
+
+def test_money_is_taken_when_what_is_looked_at_first_cannot_be_read(payment, caplog):
+    """The steps record it without the person, whose row others may hold for too long, and without the checkout."""
+    failed = []
+
+    def fail_once(execute, sql, params, many, context):
+        if "booking_checkout" in sql and "came_late" in sql and not failed:
+            failed.append(sql)
+            raise OperationalError("canceling statement due to lock timeout")
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(fail_once):
+        pay(payment)
+
+    assert failed
+    assert "booked at once" in [getattr(record, "kind", "") for record in caplog.records]
+    assert LedgerEntry.objects.get().kind == "RECEIPT"
     assert Payment.objects.get().fulfilment == "BOOKED"
 
 

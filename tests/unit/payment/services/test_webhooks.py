@@ -167,3 +167,14 @@ def test_what_staff_close_while_a_worker_asks_stays_closed_and_alerts_nobody(cal
     event.refresh_from_db()
     assert (event.state, event.closed_because) == (WebhookEvent.State.CLOSED, "seen in the dashboard")
     assert alerts() == []
+
+
+def test_an_event_that_is_not_understood_waits_for_staff_though_its_order_books(call, alerts):
+    event = receive_webhook(*call())
+    WebhookEvent.objects.update(unclear="a word that nobody knows")
+    process_event(WebhookEvent.objects.select_related("attempt__payment").get(pk=event.pk))
+
+    assert Payment.objects.get().fulfilment == Fulfilment.BOOKED
+    event.refresh_from_db()
+    assert (event.state, event.next_check_at) == (WebhookEvent.State.NEEDS_REVIEW, None)
+    assert len(alerts()) == 1
