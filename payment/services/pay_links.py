@@ -14,6 +14,7 @@ from django.db.models import QuerySet
 from django.utils import timezone
 
 from accounts.models import User
+from accounts.services import lock_user
 from booking.models import Checkout
 from booking.services import Beside, check_out_for, lead_time, page_life, release
 from core.clocks import database_now
@@ -83,11 +84,19 @@ def links_due(now: datetime) -> QuerySet[PayLink]:
 
 @transaction.atomic
 def end_link(link_id: int) -> None:
-    """Nothing can be opened by it any more. What is unpaid ends; a page that is open now is left to its end."""
+    """Nothing can be opened by it any more. What is unpaid ends; a page that is open now is left to its end.
+
+    Raises StillPayable when its first click, or its money at the counter, was faster at this moment.
+    """
     link = PayLink.objects.select_related("checkout").get(pk=link_id)
-    payment = Payment.objects.filter(checkout=link.checkout_id).first()
+    payments = Payment.objects.filter(checkout=link.checkout_id)
+    payment = payments.first()
     if payment is not None:
         payment = lock_payment(pk=payment.pk)
+    else:
+        lock_user(link.checkout.user_id)  # before the link, as they do
+        if payments.exists():
+            raise StillPayable
     if not PayLink.objects.filter(pk=link_id, ended_at=None).update(ended_at=timezone.now()):
         return
     if payment is None:
