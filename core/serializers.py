@@ -7,9 +7,11 @@ What makes a new row, or asks for something to be done, may have more fields: ol
 
 import copy
 from collections.abc import Mapping
+from datetime import datetime
 from itertools import islice
 from typing import Any, ClassVar, NoReturn, TypeVar
 
+from django.db import models
 from django.db.models import Model
 from django.utils.translation import gettext_lazy as _
 from rest_framework import serializers
@@ -18,7 +20,6 @@ from rest_framework.serializers import (
     BooleanField,
     CharField,
     DateField,
-    DateTimeField,
     DecimalField,
     DictField,
     EmailField,
@@ -80,6 +81,17 @@ class ChoiceField(serializers.ChoiceField):
         super().fail(key, **{name: printable(str(value))[:LONGEST_NAME] for name, value in values.items()})
 
 
+class DateTimeField(serializers.DateTimeField):
+    """Refuses what lies outside of the calendar in UTC, such as the first hour of the year 1 in India: the one of
+    REST framework ends with an OverflowError."""
+
+    def enforce_timezone(self, value: datetime) -> datetime:
+        try:
+            return super().enforce_timezone(value)
+        except OverflowError:
+            self.fail("overflow")
+
+
 # A docstring here would stand in the OpenAPI document, at each serializer that has none.
 class Serializer(serializers.Serializer[T]):
     # A read-only field may come back as it was sent: clients change one field of an object and return the whole.
@@ -117,6 +129,9 @@ class Serializer(serializers.Serializer[T]):
 
 class ModelSerializer(Serializer[M], serializers.ModelSerializer[M]):
     serializer_choice_field = ChoiceField
+    serializer_field_mapping = serializers.ModelSerializer.serializer_field_mapping | {
+        models.DateTimeField: DateTimeField
+    }
     _compiled: ClassVar[dict[str, Field[Any, Any, Any, Any]]]
 
     def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:

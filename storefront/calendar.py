@@ -65,6 +65,8 @@ class FreeTimes:
                 return []
             times = OpeningTimes.around(midnight(day), midnight(day + timedelta(days=1)))
             return [Time(start, None) for start in self._open_hours(day, times)]
+        if day > self.last_day:
+            return []
         slots = Slot.objects.filter(
             ON_SALE,
             service=self.service,

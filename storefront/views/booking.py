@@ -54,6 +54,7 @@ from storefront.views.page import NO_PAGE, CustomerPage, Page, address_with
 
 GIVE_UP_SECONDS = 8
 LARGEST_TOTAL = 2**31
+LONGEST_TOTAL = 10  # digits: int() raises ValueError for thousands of them
 OUR_PAGES = OpenedBy(FrontendGeneration.SHOP)
 
 
@@ -255,7 +256,8 @@ class ReviewPage(CustomerPage):
         if needs_address(cart):
             raise AddressMissing
         seen = self.request.POST.get("total", "")
-        is_number = seen.isascii() and seen.isdigit() and int(seen) < LARGEST_TOTAL
+        is_short = seen.isascii() and seen.isdigit() and len(seen) <= LONGEST_TOTAL
+        is_number = is_short and int(seen) < LARGEST_TOTAL
         started = start_payment(
             self.person,
             cart_id=cart.cart_id,
