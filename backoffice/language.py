@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
-from django.shortcuts import redirect
+from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language_info, override
@@ -80,7 +79,7 @@ def choose(request: HttpRequest) -> HttpResponse:
         return HttpResponseBadRequest()
     User.objects.filter(pk=cast(User, request.user).pk).update(language=language)
     is_ours = url_has_allowed_host_and_scheme(target, {request.get_host()}, require_https=request.is_secure())
-    return redirect(target if is_ours else reverse("admin:index"))
+    return HttpResponseRedirect(target if is_ours else reverse("admin:index"))
 
 
 def languages(request: HttpRequest) -> list[dict[str, Any]]:

@@ -41,6 +41,11 @@ def may(request: HttpRequest, *rights: str) -> bool:
     return all(cast(User, request.user).holds(right) for right in rights)
 
 
+def row_id(text: str) -> int:
+    """0, which no row has, for what is no id."""
+    return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
 def show(
     request: HttpRequest, template: str, title: Text, *, status: int = 200, **context: Any
 ) -> TemplateResponse:

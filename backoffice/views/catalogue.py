@@ -16,7 +16,7 @@ from rest_framework.exceptions import APIException
 
 from backoffice import rights
 from backoffice.catalogue_forms import PictureForm, PositionForm, PriceForm
-from backoffice.pages import desk_page, may, show
+from backoffice.pages import desk_page, may, row_id, show
 from booking.filters import with_price
 from booking.models import Package, PackagePrice, PromoCode, PujaService
 from booking.services import pictures
@@ -118,8 +118,7 @@ def package_price(request: HttpRequest, pk: int) -> HttpResponse:
     back = redirect("desk:catalogue-puja", pk=package.puja_service_id)
     form = PriceForm(request.POST or None)
     if request.method == "POST" and "cancel" in request.POST:
-        key = request.POST["cancel"]
-        price = get_object_or_404(PackagePrice, package=package, pk=int(key) if key.isdecimal() else 0)
+        price = get_object_or_404(PackagePrice, package=package, pk=row_id(request.POST["cancel"]))
         told = _("The planned price is cancelled.") if cancel_price(price) else _("It counts already.")
         messages.success(request, told)
         return back

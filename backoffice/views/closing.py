@@ -22,7 +22,7 @@ from rest_framework.exceptions import APIException
 from accounts.models import User
 from backoffice import rights
 from backoffice.forms import ReasonForm
-from backoffice.pages import desk_page, may, show
+from backoffice.pages import desk_page, may, row_id, show
 from booking.models import PujaService, Slot
 from booking.services.carts import FURTHEST
 from core.errors import error_body
@@ -97,7 +97,7 @@ class SpanForm(forms.Form):
 @desk_page(rights.SEE_BOOKINGS, rights.CHANGE_SLOTS)
 def closing(request: HttpRequest) -> HttpResponse:
     """`?slot=` is a short way to the time of one slot."""
-    if slot := Slot.objects.filter(pk=_number(request.GET.get("slot", ""))).first():
+    if slot := Slot.objects.filter(pk=row_id(request.GET.get("slot", ""))).first():
         start = timezone.localtime(slot.starts_at)
         end = start + timedelta(minutes=1)
         query = f"day={start:%Y-%m-%d}&from_time={start:%H:%M}&to_time={end:%H:%M}&service={slot.service_id}"
@@ -257,11 +257,6 @@ def _sums(plan: Plan, chosen: dict[int, str]) -> dict[str, Any]:
         for then in (ClosureItem.Then.REFUND, ClosureItem.Then.OFFER)
     )
     return {"refunded": refunded, "offered": offered, "waits": refunded + offered > plan.alone_paise}
-
-
-def _number(text: str) -> int:
-    """0, which no row has, for what is no id."""
-    return int(text) if text.isdecimal() and len(text) < 19 else 0
 
 
 def _sentence(refusal: APIException) -> str:

@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from accounts.models import User
 from accounts.services import find_or_add_address
 from backoffice import rights
-from backoffice.pages import desk_page, may, show
+from backoffice.pages import desk_page, may, row_id, show
 from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm, TakenForm
 from booking.models import Booking
 from core.dates import spell_moment
@@ -236,9 +236,7 @@ def _close_or_confirm(request: HttpRequest) -> None:
         if confirmed := request.POST.get("confirm", ""):
             if not may(request, rights.CONFIRM_CASH):
                 raise PermissionDenied
-            confirm_cash(
-                get_object_or_404(CashClosing, pk=int(confirmed) if confirmed.isdecimal() else 0).pk, by
-            )
+            confirm_cash(get_object_or_404(CashClosing, pk=row_id(confirmed)).pk, by)
             messages.success(request, _("Confirmed."))
         elif form.is_valid():
             fields = form.cleaned_data

@@ -60,10 +60,18 @@ def test_the_switch_changes_the_account_and_shows_the_same_page_again(client, st
     assert '<html lang="en' in client.get("/admin/desk/slots/").content.decode()
 
 
-@pytest.mark.parametrize("target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)"])
+@pytest.mark.parametrize(
+    "target", ["https://evil.example/", "//evil.example/", "javascript:alert(1)", "http://["]
+)
 def test_the_switch_leads_to_no_other_host(client, staff, target):
     answer = client.post("/admin/desk/language/", {"language": "en", "next": target})
     assert answer["Location"] == "/admin/"
+
+
+def test_a_page_that_there_is_not_is_no_crash(client, staff):
+    """A word alone could be the name of a URL."""
+    answer = client.post("/admin/desk/language/", {"language": "en", "next": "nowhere"})
+    assert (answer.status_code, answer["Location"]) == (302, "nowhere")
 
 
 @pytest.mark.parametrize("language", ["", "xx", "hi-x"])

@@ -1,14 +1,20 @@
 """A link or a button that a role is shown works for that role: whatever it lacks the right for is not on its pages."""
 
 import re
+from uuid import uuid4
 
 import pytest
 from django.test import Client
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, resolve, reverse
 
+from backoffice import rights
 from backoffice.rights import ROLES
+from booking.models import Booking
+from payment.services.pay_links import make_pay_link
 from tests.harness import builders
+from tests.integration.access.matrix import written
 from tests.unit.backoffice import demo_pages
+from tests.unit.payment.services.test_by_hand import choice as choice
 
 pytestmark = pytest.mark.django_db(transaction=True)
 MAIN = re.compile(r'<main class="desk">(.*)</main>', re.DOTALL)
@@ -35,6 +41,26 @@ def test_a_role_is_shown_no_link_that_is_closed_to_it(role):
 
     assert wrong == []
     assert len(known) > 1
+
+
+@pytest.mark.parametrize("role", ROLES)
+def test_a_button_within_a_page_has_its_own_right(role, alice, choice, phonepe):
+    """Whoever may see the page, and sends what the button would: 403, and nothing is written."""
+    link = make_pay_link(alice, choice, by=builders.make_superuser(), key=uuid4())
+    buttons = [
+        (rights.TAKE_MONEY, reverse("desk:pay-link", args=[link.pk]), {"means": "CASH", "key": uuid4()}),
+        (rights.CONFIRM_CASH, reverse("desk:cash"), {"confirm": "9" * 5000}),
+        (rights.EXPORT_PANS, reverse("desk:donations"), {"year": "2026", "file": "csv"}),
+    ]
+    client = Client()
+    client.force_login(builders.make_staff(role))
+    for right, address, sent in buttons:
+        with written() as tables:
+            status = client.post(address, sent).status_code
+        assert (status == 403) is (right not in ROLES[role]), (right, status)
+        assert status < 500
+        assert status != 403 or not tables
+    assert Booking.objects.exists() is (rights.TAKE_MONEY in ROLES[role])
 
 
 def kind_of(target: str) -> str:
