@@ -5,7 +5,7 @@ A donation counts in the year of its money. What of it went back, to the donor o
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, time
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
@@ -15,9 +15,9 @@ from import_export.resources import Resource
 
 from accounts.pan_cards import KeyIsMissing, mask
 from backoffice.exports import CHUNK, Export, Rupees, column
+from notifications.formatting import INDIA
 from payment.models import PAYING, Donation, LedgerEntry, Payment, Receipt
 from payment.models.receipts import financial_year
-from payment.reconciliation.days import span
 from payment.services.donations import pan_of
 
 Kind = LedgerEntry.Kind
@@ -99,7 +99,7 @@ class Donor:
 
     @property
     def code(self) -> str:
-        return PAN_CODE if self.pan else ""
+        return PAN_CODE if self.pan not in ("", UNREADABLE) else ""
 
     @property
     def numbers(self) -> str:
@@ -121,7 +121,7 @@ class Form10BdResource(Resource):
 
 def donors(first: date, last: date) -> Iterator[Donor]:
     """Of the financial year in which `first` lies: by PAN, and, of those without one, by name and mail address."""
-    year = financial_year(span(first)[0])
+    year = financial_year(datetime.combine(first, time(12), INDIA))
     found: dict[tuple[str, ...], Donor] = {}
     for donation in donations_of_year(year).iterator(CHUNK):
         pan, name, email = _pan(donation), _name(donation.payment), _email(donation)

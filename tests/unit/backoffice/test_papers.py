@@ -12,7 +12,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from backoffice.views import papers
-from payment.models import CreditNote, LedgerEntry, PaymentAttempt, Receipt
+from payment.models import CreditNote, Donation, LedgerEntry, PaymentAttempt, Receipt
 from payment.models.receipts import financial_year
 from payment.services.donations import Donor, build_donation
 from payment.services.outcomes import apply_status
@@ -131,6 +131,21 @@ def test_what_went_back_is_no_donation(desk):
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff"))))
     assert [row["amount of donation"] for row in rows] == ["150.00"]
     assert money() == 15_000
+
+
+def test_the_year_is_that_of_india_wherever_the_server_is(desk, settings):
+    settings.TIME_ZONE = "Asia/Tokyo"
+    receipt = gift("Asha", 50_000, PAN).receipt
+    answer = desk("Accountant").post(DONATIONS, {"year": receipt.year, "file": "csv"})
+    assert str(receipt) in b"".join(answer).decode()
+
+
+def test_a_pan_that_cannot_be_read_is_no_identification(desk):
+    receipt = gift("Asha", 50_000, PAN).receipt
+    Donation.objects.update(pan="of a key that is lost")
+    answer = desk("Accountant").post(DONATIONS, {"year": receipt.year, "file": "csv"})
+    [row] = csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff")))
+    assert (row["ID code"], row["unique identification number"]) == ("", "?")
 
 
 def test_another_year_has_its_own_donors(desk):
