@@ -22,7 +22,8 @@ from accounts.models import User
 from booking.models import ON_SALE, Booking, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, earliest_move, free_slots_of, lead_time
 from booking.services.openings import Period, close_periods
-from core.errors import Refusal
+from core.errors import Refusal, translated
+from core.language import ENGLISH
 from payment.models import PAYING, Closure, ClosureItem, LedgerEntry, Payment, Refund
 from payment.services.leases import process_row
 from payment.services.refunds.amounts import awaiting_refund_of_all
@@ -244,7 +245,7 @@ def carry_out(item_id: int) -> None:
         with transaction.atomic():
             lock_payment(pk=item.payment_id)
             if _is_waiting(item):
-                _finish(item, ClosureItem.Outcome.REFUSED, str(refusal.detail))
+                _finish(item, ClosureItem.Outcome.REFUSED, translated(refusal, ENGLISH))
 
 
 def approve_closure(closure: Closure, by: User) -> int:
