@@ -153,11 +153,12 @@ class DemoDay:
 
 def free_starts() -> Iterator[datetime]:
     """Each full hour that can still be booked, today where possible, then tomorrow."""
+    last = max(settings.OPENING_HOUR, min(settings.CLOSING_HOUR, LAST_HOUR))
     at = (timezone.localtime(earliest_start()) + timedelta(hours=1)).replace(
         minute=0, second=0, microsecond=0
     )
     while True:
-        if settings.OPENING_HOUR <= at.hour <= min(settings.CLOSING_HOUR, LAST_HOUR):
+        if settings.OPENING_HOUR <= at.hour <= last:
             yield at
         at += timedelta(hours=1)
 

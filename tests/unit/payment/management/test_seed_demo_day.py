@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from booking.models import Assignment, Booking, Checkout
+from payment.management.commands import seed_demo_day
 from payment.models import ManualEntry, PayLink, Payment, Refund
 from payment.services.refunds.amounts import REQUESTED
 from payment.states import PaymentState
@@ -57,6 +58,12 @@ def test_a_second_run_adds_bookings_on_another_day_only():
     ManualEntry.objects.all().delete()
     seed()
     assert Booking.objects.count() == 12
+
+
+def test_an_evening_temple_has_its_day(settings):
+    settings.OPENING_HOUR, settings.CLOSING_HOUR = 20, 22
+    starts = seed_demo_day.free_starts()
+    assert {timezone.localtime(next(starts)).hour for _ in range(3)} == {20}
 
 
 def test_beside_a_real_phonepe_there_is_no_day(settings):
