@@ -248,8 +248,11 @@ def _due_occasion(now: datetime) -> str:
     if not settings.DIAGNOSIS_EVERY_MINUTES:
         return ""
     occasion = f"{REGULAR}{_interval_number(now, settings.DIAGNOSIS_EVERY_MINUTES)}"
-    if failing_since(now).exists():
-        occasion = f"failing {_interval_number(now, 2)}"
+    if not DiagnosisRun.objects.filter(occasion=occasion).exists():  # this run looks at failing calls, too
+        return occasion
+    if not failing_since(now).exists():
+        return ""
+    occasion = f"failing {_interval_number(now, 2)}"
     return "" if DiagnosisRun.objects.filter(occasion=occasion).exists() else occasion
 
 

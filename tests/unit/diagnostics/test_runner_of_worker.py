@@ -82,6 +82,14 @@ def test_failing_payments_start_a_diagnosis_at_once():
     assert looks() == 0
 
 
+def test_failing_payments_and_the_regular_diagnosis_are_one():
+    """Else the second one is due at once, and its row seems to make no progress."""
+    failing(5)
+    assert looks() == 1
+    assert looks() == 0
+    assert DiagnosisRun.objects.get().occasion.startswith(runner.REGULAR)
+
+
 def test_failures_before_the_last_diagnosis_start_no_other():
     looked_before(seconds_ago=300)
     failing(3, seconds_ago=30)
