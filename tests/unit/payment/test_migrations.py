@@ -37,8 +37,10 @@ def migrate(name: str) -> None:
     UnsquashedExecutor(connection).migrate([("payment", name)])
 
 
-def newest() -> str:
-    return max(name for app, name in UnsquashedExecutor(connection).loader.graph.leaf_nodes("payment"))
+def migrate_forward() -> None:
+    """All apps: going back takes along whatever depends on payments."""
+    executor = UnsquashedExecutor(connection)
+    executor.migrate(executor.loader.graph.leaf_nodes())
 
 
 @pytest.fixture
@@ -48,10 +50,10 @@ def migrated():
     def after(change) -> None:
         migrate("0005_reconciliations")
         change()
-        migrate(newest())
+        migrate_forward()
 
     yield after
-    migrate(newest())
+    migrate_forward()
 
 
 def asked(attempt: PaymentAttempt, error_category: str) -> None:
@@ -126,10 +128,10 @@ def migrated_receipts():
         if without_receipts:
             with connection.cursor() as cursor:
                 cursor.execute("DELETE FROM payment_receipt")
-        migrate(newest())
+        migrate_forward()
 
     yield after
-    migrate(newest())
+    migrate_forward()
 
 
 def paid(came: int = 10_000, **fields) -> Payment:
@@ -224,7 +226,7 @@ def test_disputes_keep_their_rows_and_what_was_passed_over_is_put_before_staff(d
         .loader.project_state([("payment", "0013_offers_of_a_called_off_time")])
         .apps
     )
-    migrate(newest())
+    migrate_forward()
 
     told = Dispute.objects.get()
     assert (told.status, told.amount_paise, told.is_proven) == ("WON", None, False)
@@ -252,7 +254,7 @@ def test_the_starts_that_a_moved_booking_has_had_are_read_from_the_timeline(
         detail = f"from {left.starts_at.astimezone(UTC):%Y-%m-%d %H:%M}: the river has risen"
         StateChange.objects.create(payment=kept, subject="booking", rule="moved_by_temple", detail=detail)
 
-    migrate(newest())
+    migrate_forward()
 
     begun = first if chose_another_time else slot
     had = set(EarlierStart.objects.values_list("starts_at", flat=True))
@@ -299,7 +301,7 @@ def test_a_dispute_that_was_told_with_a_time_in_the_future_hides_its_end_no_long
     dispute = told(None, attempt, "CREATED", timezone.now() + AHEAD, age=30)
     told(dispute, attempt, "LOST", timezone.now() - timedelta(days=10), age=10)
 
-    migrate(newest())
+    migrate_forward()
     run_due(kinds=("events",))
 
     dispute.refresh_from_db()
@@ -315,7 +317,7 @@ def test_what_staff_said_of_a_dispute_from_the_future_stands_and_later_news_coun
     dispute = told(None, attempt, "CREATED", timezone.now() + AHEAD, age=30)
     told(dispute, attempt, "LOST", timezone.now() + AHEAD + timedelta(milliseconds=1), age=20, by=staff)
 
-    migrate(newest())
+    migrate_forward()
     run_due(kinds=("events",))
     dispute.refresh_from_db()
     assert (dispute.status, dispute.confirmed_by) == ("LOST", staff)
@@ -337,7 +339,7 @@ def test_a_dispute_whose_times_can_be_true_is_not_touched(cart, told):
         WebhookEvent.objects.values().get(),
     )
 
-    migrate(newest())
+    migrate_forward()
 
     after = (
         Dispute.objects.values().get(),
