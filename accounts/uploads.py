@@ -23,12 +23,13 @@ from accounts.models import Upload, User
 from accounts.services import lock_active_user
 from accounts.storage import private_storage
 from core.errors import Unavailable
+from core.signers import PeriodSigner
 
 logger = logging.getLogger(__name__)
 
 LINK_SECONDS = 3_600
 STORING_TIME = timedelta(hours=1)  # longer than any request
-signer = signing.TimestampSigner(salt="accounts.uploads")
+signer = PeriodSigner(salt="accounts.uploads", period=LINK_SECONDS // 2)
 
 
 def draw(file: UploadedFile, field: str) -> tuple[bytes, bytes]:
@@ -90,7 +91,9 @@ def left_over(now: datetime) -> "QuerySet[Upload]":
 
 
 def links(owner: User, purpose: Upload.Purpose) -> tuple[str | None, str | None]:
-    """The picture and its thumbnail, for LINK_SECONDS: an <img> sends no token. They end with the sessions."""
+    """The picture and its thumbnail, for LINK_SECONDS at most and half of it at least: an <img> sends no token. They
+    end with the sessions.
+    """
     live = Upload.objects.filter(owner=owner, purpose=purpose, state=Upload.State.LIVE).first()
     if live is None:
         return None, None

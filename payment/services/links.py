@@ -1,6 +1,5 @@
 """Signed links to one payment or booking. Each purpose has its own salt: one link leads to nothing else."""
 
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from booking.models import Booking
+from core.signers import PeriodSigner
 from payment.models import PayLink, Payment
 
 DAY = 86_400
@@ -33,15 +33,8 @@ def return_url(payment: Payment) -> str:
     return _absolute(reverse("payment-return", args=[_token(payment, RETURN)]))
 
 
-class DailySigner(signing.TimestampSigner):
-    """Signs as of the last midnight (UTC), so that an answer which has a link is the same all day."""
-
-    def timestamp(self) -> str:
-        return signing.b62_encode(int(time.time()) // DAY * DAY)
-
-
 def status_url(payment: Payment) -> str:
-    token = DailySigner(salt=STATUS).sign_object(payment.pk)
+    token = PeriodSigner(salt=STATUS, period=DAY).sign_object(payment.pk)
     return _absolute(reverse("payment-status-page", args=[token]))
 
 

@@ -5,6 +5,7 @@ import stat
 import struct
 import subprocess
 import sys
+import time
 import zlib
 from datetime import timedelta
 from io import BytesIO
@@ -285,6 +286,21 @@ def test_a_link_ends_after_an_hour_with_the_sessions_and_with_the_account(alice,
     alice.account_status = "SUSPENDED"
     alice.save()
     assert get(api, url).status_code == 404
+
+
+def test_a_link_stays_the_same_for_half_an_hour_so_that_browsers_keep_the_picture(alice, api, monkeypatch):
+    send(api(alice), picture())
+    start = int(time.time()) // uploads.LINK_SECONDS * uploads.LINK_SECONDS
+
+    def link_after(seconds: int) -> str:
+        monkeypatch.setattr(time, "time", lambda: start + seconds)
+        return api(alice).get("/api/auth/profile/").json()["profile_picture"]
+
+    first = link_after(0)
+    assert (link_after(1_799), get(api, first).status_code) == (first, 200)
+    assert (link_after(1_800) == first, get(api, first).status_code) == (False, 200)
+    monkeypatch.setattr(time, "time", lambda: start + 3_601)
+    assert get(api, first).status_code == 404
 
 
 def test_a_disk_that_takes_nothing_is_told_and_leaves_nothing(alice, api, folder):

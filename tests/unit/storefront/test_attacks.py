@@ -12,6 +12,7 @@ from django.test import Client
 from rest_framework.throttling import SimpleRateThrottle
 
 from booking.models import Booking, Slot
+from core.signers import PeriodSigner
 from payment.services import links
 from payment.services.donations import Donor, build_donation
 from payment.services.outcomes import apply_status
@@ -233,7 +234,7 @@ def test_a_link_that_is_not_ours_as_we_wrote_it_opens_nothing(signed, purpose):
 @pytest.mark.parametrize("purpose", PURPOSES)
 def test_an_expired_link_opens_nothing(signed, purpose, monkeypatch):
     then = signing.b62_encode(int(time.time()) - YEAR)
-    for signer in (signing.TimestampSigner, links.DailySigner):
+    for signer in (signing.TimestampSigner, PeriodSigner):
         monkeypatch.setattr(signer, "timestamp", lambda self: then)
 
     assert is_closed(signed()[purpose])
