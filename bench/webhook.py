@@ -31,6 +31,7 @@ def prepare(url: str) -> None:
     """Django over this database, before a PhonePe in this process."""
     os.environ |= {"DJANGO_SETTINGS_MODULE": "okpuja.settings", "DATABASE_URL": url, "LOG_LEVEL": "ERROR"}
     os.environ |= {"PHONEPE_API_VERSION": "v2", "CACHE_URL": "locmem://bench"}
+    os.environ["DATABASE_PREPARED_STATEMENTS"] = "True"
     import django  # noqa: PLC0415 - the settings are chosen before
     from django.conf import settings  # noqa: PLC0415
 

@@ -13,6 +13,8 @@ from django.db.models.sql.subqueries import UpdateQuery
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
+from core import prepared
+
 Answer = TypeVar("Answer")
 
 
@@ -109,28 +111,12 @@ def read_together(*queries: Query[Any]) -> list[Any]:
                 cursor.execute(query.sql, query.parameters)
                 answers.append(query.read(cursor.fetchall()))
             return answers
-        statements = [*_beginning(connection), *(query.sql for query in queries)]
-        cursor.execute("; ".join(statements), [value for query in queries for value in query.parameters])
-        for _ in range(len(statements) - len(queries)):
-            cursor.nextset()
+        prepared.execute(cursor, *((query.sql, query.parameters) for query in queries))
         for number, query in enumerate(queries):
             if number:
                 cursor.nextset()
             answers.append(query.read(cursor.fetchall()))
     return answers
-
-
-def _beginning(connection: Any) -> list[str]:
-    """BEGIN, when nothing was sent in this transaction yet: psycopg would send it by itself, and wait for the answer.
-
-    Until the transaction ends, psycopg is told that there is none to begin. It ends as usual.
-    """
-    psycopg = connection.connection
-    has_begun = psycopg.info.transaction_status.name != "IDLE"
-    if connection.get_autocommit() or has_begun or psycopg.isolation_level is not None:
-        return []
-    psycopg.autocommit = True
-    return ["BEGIN"]
 
 
 def reserve_keys(*models: type[Model]) -> tuple[datetime, list[int]]:
@@ -216,6 +202,18 @@ def update_rows(rows: "QuerySet[Any]", **values: Any) -> Write:
     return Write(sql, list(parameters))
 
 
+def write_returning(write: Write) -> tuple[Any, ...] | None:
+    """The row of a Write whose conflict ends with RETURNING, None when it wrote none."""
+    connection = connections[DEFAULT_DB_ALIAS]
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            prepared.execute(cursor, (write.sql, write.parameters))
+        else:
+            cursor.execute(write.sql, write.parameters)
+        row: tuple[Any, ...] | None = cursor.fetchone()
+        return row
+
+
 def write_together(writes: Sequence[Write]) -> list[int]:
     """How many rows each has written, in this order. In the caller's transaction. New rows know their keys then.
 
@@ -240,7 +238,7 @@ def write_together(writes: Sequence[Write]) -> list[int]:
                 for number in range(len(writes))
             )
             parameters = [value for write in writes for value in write.parameters]
-            cursor.execute(f"WITH {parts} SELECT {read}", parameters)
+            prepared.execute(cursor, (f"WITH {parts} SELECT {read}", parameters))
             found = [values or [] for values in cursor.fetchone()]
     for write, keys in zip(writes, found, strict=True):
         for row, key in zip(

@@ -223,6 +223,9 @@ DATABASE_URL = secret("DATABASE_URL", f"sqlite:///{BASE_DIR / 'db.sqlite3'}")
 # Of one process. The lanes of a server have up to twice gunicorn's `--threads` and four more (okpuja/lanes.py).
 DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 20, at_least=2, at_most=1_000)
 
+# PostgreSQL plans the statements of a payment once on each connection. Noticed by itself: a pooler in transaction mode.
+DATABASE_PREPARED_STATEMENTS = boolean("DATABASE_PREPARED_STATEMENTS", True)
+
 
 def database(url: str) -> dict[str, Any]:
     try:

@@ -8,7 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from core.clocks import moment_in
-from core.databases import insert_rows
+from core.databases import insert_rows, write_returning
 from core.texts import plain_line
 from payment.models.payments import PaymentAttempt
 from payment.models.refunds import Refund
@@ -97,10 +97,9 @@ class WebhookEvent(models.Model):
         """
         self.deliveries = 1
         again = "ON CONFLICT (digest) DO UPDATE SET deliveries = payment_webhookevent.deliveries + 1"
-        insert = insert_rows(self, conflict=f"{again} RETURNING id, deliveries")
-        with connection.cursor() as cursor:
-            cursor.execute(insert.sql, insert.parameters)
-            self.pk, self.deliveries = cursor.fetchone()
+        written = write_returning(insert_rows(self, conflict=f"{again} RETURNING id, deliveries"))
+        assert written is not None  # noqa: S101 - new or counted
+        self.pk, self.deliveries = written
         self._state.adding, self._state.db = False, connection.alias
         return self.deliveries == 1
 

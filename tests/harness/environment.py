@@ -86,6 +86,8 @@ def prepare() -> None:
     for name in [name for name in os.environ if name.startswith(OURS)]:
         del os.environ[name]
     os.environ.update(WANTED)
+    # Of this process only: its tests read and count statements, and a connection prepares its first ones in others.
+    os.environ["DATABASE_PREPARED_STATEMENTS"] = "False"
     remove_folders_of_killed_runs()
     folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=memory_folder()))
     folder.chmod(0o711)  # PostgreSQL runs as another user inside of it

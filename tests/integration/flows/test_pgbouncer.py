@@ -95,3 +95,4 @@ def test_people_pay_through_a_pooler_and_the_worker_finds_what_nobody_reports():
         for output in (worker.output, shop.servers[0].output):
             assert "Traceback" not in output
             assert "prepared statement" not in output
+        assert query(url, "SELECT count(*) FROM pg_prepared_statements") == [(0,)]

@@ -17,7 +17,7 @@ from accounts.models import User
 from booking.models import Checkout, PromoCode
 from booking.services import carts, checkouts, hold_limits, places
 from core.compiled import CompiledRead, CompiledWrite, NotCompilable
-from core.databases import read_together, reserving_keys, update_rows
+from core.databases import read_together, reserving_keys, update_rows, write_together
 from payment.models import Payment, PaymentAttempt
 from payment.services import at_once, checkout, transitions, webhooks
 from tests.harness import ROOT, builders
@@ -99,6 +99,17 @@ def test_a_write_is_what_the_orm_compiles_with_the_same_values(write, values):
     filled, compiled = write(*values), write.build(*values)
 
     assert (filled.sql, filled.parameters) == (compiled.sql, compiled.parameters)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_postgresql_knows_the_type_of_each_parameter(settings):
+    """A statement is prepared without its values (core/prepared.py)."""
+    settings.DATABASE_PREPARED_STATEMENTS = True
+    with transaction.atomic():
+        for found in (READS, VALUES):
+            read_together(*(read.query(*values) for each in found.values() for read, values in each))
+        for each in WRITES.values():
+            assert [write_together([write(*values)]) for write, values in each] == [[0]] * len(each)
 
 
 def test_no_compiled_statement_is_without_such_a_test():

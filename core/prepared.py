@@ -1,0 +1,117 @@
+"""Statements that PostgreSQL plans once on each connection, several of them sent in one message.
+
+PostgreSQL plans the statements of a payment for longer than it runs them. psycopg prepares each in a message of its
+own; PREPARE and EXECUTE are SQL. A prepared statement belongs to a connection of the server: behind a pooler that gives
+each transaction another one, such as pgbouncer, each statement is planned as it comes.
+"""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import NotSupportedError, OperationalError, ProgrammingError
+
+MOST = 200  # on one connection; further ones are planned each time
+CHANGED = "0A000"  # a migration has changed the type of a column that it reads
+STALE = (CHANGED, "26000", "42P05")  # it is not there, or is already: somebody else uses the connection
+
+
+class StalePlan(OperationalError):
+    """A prepared statement can no longer be run, and its transaction has failed. The next one does without it."""
+
+
+class _Statements:
+    """Of one connection of psycopg: the name of each statement that is prepared on it."""
+
+    def __init__(self, is_usable: bool) -> None:
+        self.names: dict[str, str] = {}
+        self.is_usable = is_usable
+        self._stale = 0
+
+    def name(self, sql: str) -> str:
+        """With a digest: it names no other statement, also of another process."""
+        return f"okpuja_{hashlib.sha256(sql.encode()).hexdigest()[:32]}_{self._stale}"
+
+    def forget(self, sqlstate: str) -> None:
+        self.names.clear()
+        self._stale += 1
+        self.is_usable &= sqlstate == CHANGED
+
+
+_of_connection: WeakKeyDictionary[Any, _Statements] = WeakKeyDictionary()
+
+
+def execute(cursor: Any, *statements: tuple[str, Sequence[Any]]) -> None:
+    """In one round trip, in this order, on PostgreSQL. The cursor has the rows of the first; `nextset` leads on.
+
+    Raises StalePlan in a transaction only: outside of one, the statements are sent once more.
+    """
+    try:
+        _send(cursor, statements)
+    except (ProgrammingError, NotSupportedError) as error:
+        sqlstate = getattr(error.__cause__, "sqlstate", None)
+        found = _of_connection.get(cursor.connection)
+        if found is None or sqlstate not in STALE:
+            raise
+        found.forget(sqlstate)
+        if cursor.connection.info.transaction_status.name != "IDLE":
+            raise StalePlan("a prepared statement is no longer valid") from error
+        _send(cursor, statements)
+
+
+def _send(cursor: Any, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+    prepared = [_prepare(cursor, sql, parameters) for sql, parameters in statements]
+    beginning = _beginning(cursor)
+    cursor.execute("; ".join(beginning + prepared))
+    for _ in beginning:
+        cursor.nextset()
+
+
+def _prepare(cursor: Any, sql: str, parameters: Sequence[Any]) -> str:
+    """What to send for this statement; it is prepared at its first use on this connection."""
+    literals, statements = _literals(cursor, parameters), _statements(cursor)
+    if statements is None or (sql not in statements.names and len(statements.names) >= MOST):
+        return sql % literals
+    if sql not in statements.names:
+        name, places = statements.name(sql), tuple(f"${number}" for number in range(1, len(parameters) + 1))
+        cursor.execute(f"PREPARE {name} AS {sql % places}")
+        statements.names[sql] = name
+    return f"EXECUTE {statements.names[sql]}" + (f"({', '.join(literals)})" if literals else "")
+
+
+def _literals(cursor: Any, parameters: Sequence[Any]) -> tuple[str, ...]:
+    """As psycopg writes them; itself it would look for the places of more than fifty in the text each time."""
+    from psycopg.adapt import Transformer  # noqa: PLC0415 - SQLite needs no psycopg
+
+    written = Transformer(cursor.connection)
+    with cursor.db.wrap_database_errors:
+        return tuple("NULL" if each is None else written.as_literal(each).decode() for each in parameters)
+
+
+def _statements(cursor: Any) -> _Statements | None:
+    """None where nothing is prepared."""
+    if not settings.DATABASE_PREPARED_STATEMENTS:
+        return None
+    psycopg = cursor.connection
+    found = _of_connection.get(psycopg)
+    if found is None:
+        # A pooler invents the process id that it tells its clients.
+        cursor.execute("SELECT pg_backend_pid()")
+        found = _of_connection[psycopg] = _Statements(cursor.fetchone()[0] == psycopg.info.backend_pid)
+    return found if found.is_usable else None
+
+
+def _beginning(cursor: Any) -> list[str]:
+    """BEGIN, when nothing was sent in this transaction yet: psycopg would send it by itself, and wait for the answer.
+
+    Until the transaction ends, psycopg is told that there is none to begin. It ends as usual.
+    """
+    psycopg = cursor.connection
+    has_begun = psycopg.info.transaction_status.name != "IDLE"
+    is_simple = not cursor.db.features.uses_server_side_binding and psycopg.isolation_level is None
+    if cursor.db.get_autocommit() or has_begun or not is_simple:
+        return []
+    psycopg.autocommit = True
+    return ["BEGIN"]

@@ -1,0 +1,138 @@
+"""PostgreSQL plans a statement once on a connection; a plan that is no longer valid fails nobody's request for long."""
+
+from datetime import datetime
+
+import pytest
+from django.db import DataError, connection, transaction
+from django.db.models import QuerySet
+
+from accounts.models import User
+from core import prepared
+from core.compiled import CompiledRead
+from core.databases import insert_rows, read_together, reserving_keys, write_together
+from payment.models import LedgerEntry, Payment
+from tests.harness import builders
+from tests.harness.databases import ON_POSTGRESQL
+from tests.unit.payment.builders import make_payment
+
+pytestmark = [
+    pytest.mark.postgresql,
+    pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite plans each statement as it comes"),
+    pytest.mark.django_db(transaction=True),
+]
+
+
+@CompiledRead
+def people(email: str, joined_before: datetime) -> QuerySet[User]:
+    return User.objects.filter(email=email, date_joined__lte=joined_before)
+
+
+@pytest.fixture
+def find(alice, future):
+    return lambda: people(alice.email, future) == [alice]
+
+
+@pytest.fixture
+def future():
+    return datetime.fromisoformat("2100-01-01T00:00:00Z")
+
+
+@pytest.fixture(autouse=True)
+def new_connection(settings):
+    settings.DATABASE_PREPARED_STATEMENTS = True
+    connection.close()
+    if (pool := connection.pool) is not None:
+        pool.check()
+    prepared._of_connection.clear()
+    run("DEALLOCATE ALL")
+
+
+def run(sql):
+    with connection.cursor() as cursor:
+        cursor.execute(sql)
+        return cursor.fetchall() if cursor.description else None
+
+
+def uses():
+    """How often each prepared statement was run on this connection."""
+    return [count for (count,) in run("SELECT generic_plans + custom_plans FROM pg_prepared_statements")]
+
+
+def test_a_statement_is_prepared_at_its_first_use_and_run_by_its_name(find):
+    assert find()
+    assert find()
+    with transaction.atomic():
+        assert find()
+    assert uses() == [3]
+
+
+def test_the_setting_leaves_every_statement_as_it_is(find, settings):
+    settings.DATABASE_PREPARED_STATEMENTS = False
+    assert find()
+    assert uses() == []
+
+
+@pytest.mark.parametrize("utr", ["", "it's 100 % \\ of $1 and %s; --", "हिन्दी", "x" * 64])
+def test_values_are_written_as_they_are(cart, utr):
+    payment = make_payment(builders.make_checkout(cart))
+    attempt = payment.attempts.get()
+    for number in range(2):
+        entry = LedgerEntry(
+            payment=payment,
+            attempt=attempt,
+            kind=LedgerEntry.Kind.RECEIPT,
+            amount_paise=attempt.amount_paise,
+            reference=f"{number}{utr}"[:64],
+        )
+        with transaction.atomic():
+            write_together([insert_rows(entry)])
+            assert LedgerEntry.objects.get(pk=entry.pk).reference == entry.reference
+            transaction.set_rollback(True)
+    assert 2 in uses()
+
+
+def test_a_value_that_no_column_takes_is_an_error_of_django(future):
+    with pytest.raises(DataError):
+        people("a\0b@example.com", future)
+
+
+def test_a_column_that_a_migration_has_changed_is_read_by_the_same_process(find):
+    assert find()
+    run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(151)")
+    try:
+        assert find()
+        run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(150)")
+        with transaction.atomic(), pytest.raises(prepared.StalePlan):
+            find()
+        with transaction.atomic():
+            assert find()
+        assert uses()[-1] == 1
+    finally:
+        run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(150)")
+
+
+def test_nothing_is_prepared_where_somebody_else_ends_what_we_have_prepared(find):
+    assert find()
+    run("DEALLOCATE ALL")
+    assert find()
+    with transaction.atomic():
+        assert find()
+    assert uses() == []
+
+
+def test_a_pooler_has_no_plans_of_ours(find):
+    """It tells its clients an invented process id; tests/integration/flows/test_pgbouncer.py has a real one."""
+    assert find()
+    [statements] = prepared._of_connection.values()
+    statements.is_usable = False
+    assert find()
+    assert uses() == [1]
+
+
+def test_a_connection_keeps_a_bounded_number_of_plans(find, monkeypatch):
+    monkeypatch.setattr(prepared, "MOST", 1)
+    assert find()
+    for _ in range(2):
+        [(_, keys)] = read_together(reserving_keys(Payment, LedgerEntry))
+        assert len(keys) == 2
+    assert uses() == [1]
