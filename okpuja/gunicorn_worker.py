@@ -31,6 +31,7 @@ from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, path_of
 logger = logging.getLogger(__name__)
 
 HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
+FIRST_BYTE_SECONDS = 1.0  # after SIGTERM, for the first byte of a request whose connection was accepted
 SEND_SECONDS = 30.0  # for a client to read what is left of an answer when the thread has finished
 LINGER_SECONDS = 2.0  # after an answer, for the client to hang up: an earlier close could cut the answer off
 MAX_LINGERING = 100  # more are closed at once
@@ -285,6 +286,7 @@ class Worker(ThreadWorker):
         self._buffered_bytes = 0
         self._turned_away = 0  # since the last line of the log about it
         self._log_again_at = 0.0  # time.monotonic()
+        self._give_up_at = 0.0  # time.monotonic(), once it ends
 
     def get_thread_pool(self) -> Lanes:
         # gunicorn loads this module before okpuja.wsgi has named the settings, which core.waiting reads.
@@ -476,8 +478,11 @@ class Worker(ThreadWorker):
         for conn in [conn for conn in self._receiving if conn.deadline <= now]:
             self._give_up(conn, 408 if conn.buffer.data else 0)
         if not self.alive:
-            for conn in [conn for conn in self._receiving if not conn.buffer.data]:
-                self._give_up(conn)
+            # Not at once: a proxy that has sent its POST meanwhile may not send it again, and would answer 502.
+            self._give_up_at = self._give_up_at or now + FIRST_BYTE_SECONDS
+            if self._give_up_at <= now:
+                for conn in [conn for conn in self._receiving if not conn.buffer.data]:
+                    self._give_up(conn)
         for conn in [conn for conn in self._sending if conn.deadline <= now]:
             self._stop_sending(conn)
         for conn in [conn for conn in self._lingering if conn.deadline <= now]:

@@ -208,3 +208,20 @@ def test_requests_that_arrive_together_are_answered_in_order(installation):
         said = connection.makefile("rb").read()
 
     assert (said.count(b"HTTP/1.1 200"), said.count(b"HTTP/1.1 404")) == (2, 1)
+
+
+def test_a_request_on_its_way_to_a_process_that_ends_is_answered(installation):
+    """A proxy has connected, and sends its POST a moment after SIGTERM. This one is last: it ends the server."""
+    if not installation.servers:
+        pytest.skip("the embedded default has no proxy in front")
+    ask = HEAD + b"Content-Length: %d\r\n\r\n%s" % (len(LOGIN), LOGIN)
+    with ExitStack() as stack:
+        opened = [stack.enter_context(connect(installation, b"")) for _ in range(5)]
+        assert answers(installation)  # connections are accepted in their order: all of them are
+        installation.servers[0].ask_to_end()
+        eventually(lambda: "signal: term" in installation.servers[0].output, "it has heard that it shall end")
+        for connection in opened:
+            connection.sendall(ask.replace(b"{host}", urlsplit(installation.url).netloc.encode()))
+        said = [connection.makefile("rb").readline() for connection in opened]
+
+    assert said == [b"HTTP/1.1 200 OK\r\n"] * 5
