@@ -46,6 +46,7 @@ POINTS = (
     Point("payment_initiation", "A payment can be opened", flow.payment_initiation, before_production),
     Point("full_flow", "From the cart to the booking", flow.full_flow, with_play_money),
     Point("mail", "Mail is sent", installation.mail),
+    Point("message_senders", "Short messages are sent", parts.message_senders, lambda: False),
     Point("monitoring", "Alerts reach a person", installation.somebody_is_told),
     Point("backups", "Backups", installation.backups),
     Point("receipts", "Receipts and brand", parts.receipts, lambda: False),

@@ -8,14 +8,17 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from accounts.models import ApiKey, PanCard
+from accounts.codes import sender_channels
+from accounts.models import BY_MAIL, ApiKey, PanCard
 from accounts.pan_cards import KeyIsMissing, number_of
 from diagnostics.golive.site import Result, Site, failed, not_run, passed
+from notifications.models import Notification
 from payment.models import Donation, WebhookEndpoint
 from payment.services.donations import pan_of
 from payment.services.webhook_endpoints import SecretUnreadable, secrets_of
 
 ENDS_SOON = timedelta(days=14)
+RECENT = timedelta(days=7)
 SAMPLE = 20  # of each kind, the oldest: keys are lost one after the other
 SET_DATA_KEYS = "Set DATA_KEYS to a long random text, and keep a copy in another place."
 
@@ -42,6 +45,29 @@ def donations(site: Site) -> Result:
     if settings.DONATION_80G and not settings.DATA_KEYS:
         return failed("the PANs of donors hang on SECRET_KEY, which may have to be changed", SET_DATA_KEYS)
     return passed("the page is on" + (", with PAN and section 80G" if settings.DONATION_80G else ""))
+
+
+def message_senders(site: Site) -> Result:
+    """Whether what MESSAGE_SENDER names has carried short messages. A sender that cannot be loaded stops the start."""
+    ways = [way for way in sender_channels() if way != BY_MAIL]
+    codes = f"one-time codes also by {', '.join(ways)}" if ways else "one-time codes by mail"
+    if not settings.MESSAGE_SENDER:
+        return passed(f"no short messages, all news go by mail; {codes}")
+    texts = Notification.objects.filter(
+        channel=Notification.Channel.TEXT, created_at__gt=timezone.now() - RECENT
+    )
+    given_up = texts.filter(state=Notification.State.GIVEN_UP).order_by("-pk").first()
+    if given_up is not None:
+        return failed(
+            f"{settings.MESSAGE_SENDER} was given up within a week: {given_up.last_error}",
+            'See "When it fails" in docs/message-senders.md, then send them again in the admin.',
+        )
+    if not texts.filter(state=Notification.State.SENT).exists():
+        return not_run(
+            f"warning: {settings.MESSAGE_SENDER} has sent no short message within a week",
+            "Book a puja with an account that has your phone.",
+        )
+    return passed(f"{settings.MESSAGE_SENDER} sends short messages; {codes}")
 
 
 def stored_secrets(site: Site) -> Result:

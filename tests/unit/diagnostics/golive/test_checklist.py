@@ -314,7 +314,9 @@ class TestFlow:
         assert flow.payment_initiation(Site()).result == PASS
         assert Payment.objects.get().amount_paise == 100
 
-    def test_a_booking_without_a_webhook_fails_the_full_flow(self, site):
+    def test_a_booking_without_a_webhook_fails_the_full_flow(self, site, settings):
+        """Behind a proxy our own call has the address of nobody: OPS_TOKEN lets it in."""
+        settings.NUM_PROXIES, settings.OPS_TOKEN = 1, "the-token-of-the-people-on-call"
         found = flow.full_flow(site)
         assert found.result == FAIL
         assert "no webhook came" in found.reason

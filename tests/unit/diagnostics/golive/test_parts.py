@@ -10,6 +10,7 @@ from accounts.api_keys import create_key
 from accounts.models import ApiKey
 from diagnostics.golive import installation, parts
 from diagnostics.golive.site import FAIL, NOT_RUN, PASS, Site
+from notifications.models import Notification
 from payment.models import WebhookEndpoint
 from payment.services.webhook_endpoints import create_endpoint
 from tests.harness import builders
@@ -54,6 +55,49 @@ def test_donations_need_a_page_and_keys_for_pans(settings, changes, result):
         setattr(settings, name, value)
 
     assert parts.donations(Site("http://127.0.0.1:9")).result == result
+
+
+@pytest.mark.parametrize(
+    ("texts", "result", "told"),
+    [
+        ([], NOT_RUN, "no short message"),
+        (["SENT"], PASS, "also by sms"),
+        (["SENT", "GIVEN_UP"], FAIL, "401"),
+        (["SENT", "GIVEN_UP a month ago"], PASS, "also by sms"),
+    ],
+)
+def test_a_sender_of_short_messages_is_known_by_what_it_carried(settings, texts, result, told):
+    settings.CODE_SENDER = settings.MESSAGE_SENDER = f"{__name__}.Texts"
+    for number, text in enumerate(texts):
+        state, _, is_old = text.partition(" ")
+        row = Notification.objects.create(
+            key=f"text {number}", channel="TEXT", state=state, last_error="401 for url: https://sms.example"
+        )
+        if is_old:
+            Notification.objects.filter(pk=row.pk).update(created_at=timezone.now() - timedelta(days=30))
+
+    found = parts.message_senders(Site("http://127.0.0.1:9"))
+
+    assert (found.result, told in found.reason) == (result, True)
+
+
+def test_without_a_sender_all_news_go_by_mail(settings):
+    settings.MESSAGE_SENDER = ""
+    found = parts.message_senders(Site("http://127.0.0.1:9"))
+
+    assert (found.result, found.reason) == (
+        PASS,
+        "no short messages, all news go by mail; one-time codes by mail",
+    )
+
+
+class Texts:
+    """As docs/code-senders.md and docs/message-senders.md ask for one."""
+
+    channels = ("email", "sms")
+
+    def __call__(self, message, timeout):
+        raise AssertionError("golive sends nothing")
 
 
 def test_a_row_that_no_key_reads_is_found(settings):
