@@ -53,6 +53,7 @@ values = {
     "DATABASE_URL": "postgresql://okpuja@%2Fvar%2Frun%2Fpostgresql/okpuja",
     "PUBLIC_BASE_URL": "https://" + sys.argv[1],
     "ALLOWED_HOSTS": sys.argv[1] + ",127.0.0.1",
+    "CORS_ALLOWED_ORIGINS": "",
     "EMAIL_URL": "file:///var/lib/okpuja/mail",
     "NUM_PROXIES": "1",
 }

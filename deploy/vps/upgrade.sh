@@ -52,19 +52,26 @@ go_over() {
 restart_processes() {
     unready=
     for port in 8001 8002; do
-        systemctl restart "okpuja-web@$port.service"
         tries=0
+        # It fails at once when the process ends at its start.
+        systemctl restart "okpuja-web@$port.service" || tries=30
         until ready $port; do
             tries=$((tries + 1))
-            [ $tries -lt 30 ] || { unready=$port; break; }
+            [ $tries -lt 30 ] || { unready="$unready $port"; break; }
             sleep 1
         done
         # The other process still serves with the release before. After a rollback nothing is better than this one.
         [ -z "$unready" ] || [ "$1" = --rollback ] || break
     done
     if [ -z "$unready" ]; then touch "$release/.was-ready"; fi
-    if [ -z "$unready" ] || [ "$1" = --rollback ]; then systemctl restart okpuja-worker.service; fi
-    [ -z "$unready" ] || { echo "okpuja-web@$unready is not ready: okpuja doctor says why, okpuja-rollback goes back" >&2; exit 1; }
+    if [ -z "$unready" ] || [ "$1" = --rollback ]; then
+        systemctl restart okpuja-worker.service || unready="$unready worker"
+    else
+        # Requests would wait in its socket. Refused there, nginx takes them to the other process at once.
+        systemctl stop "okpuja-web@$port.socket" "okpuja-web@$port.service"
+        echo "okpuja-web@$port was stopped: the other process serves alone, with the release before" >&2
+    fi
+    [ -z "$unready" ] || { echo "not ready:$unready. okpuja doctor says why, okpuja-rollback goes back" >&2; exit 1; }
 }
 
 before=$(readlink -e $base/current || true)

@@ -29,11 +29,12 @@ PROGRAMS = {
     "date": 'n=$(cat SERVER/moment); echo $((n + 1)) >SERVER/moment; printf "20260101T%06dZ\\n" "$n"',
     "python3": 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; printf "#!/bin/sh\\n" >"$3/bin/python"\n'
     'chmod +x "$3/bin/python" ;; *) exec /usr/bin/python3 "$@" ;; esac',
-    # A process answers when the release that it was started with does.
+    # A process answers when the release that it was started with does. One that is dead ends at its start.
     "systemctl": 'echo "$*" >>SERVER/systemctl\n'
     'case "$*" in "is-enabled "*) [ -e SERVER/enabled ] ;; "enable "*) touch SERVER/enabled\n'
     "for port in 8001 8002; do cp SERVER/opt/okpuja/current/state SERVER/state-$port.service; done ;;\n"
-    '"restart okpuja-web@"*) cp SERVER/opt/okpuja/current/state "SERVER/state-${2#okpuja-web@}" ;; esac',
+    '"restart okpuja-web@"*) cp SERVER/opt/okpuja/current/state "SERVER/state-${2#okpuja-web@}"\n'
+    "! grep -qx dead SERVER/opt/okpuja/current/state ;; esac",
     "curl": 'port=$(echo "$*" | sed "s|.*1:\\([0-9]*\\)/readyz|\\1|"); grep -qx good "SERVER/state-$port.service"',
 }
 
@@ -170,7 +171,7 @@ def test_after_upgrades_that_failed_rollback_goes_to_the_release_that_served(ser
     assert "running" in server.upgrade("good")
     served = server.current
     for _ in range(3):
-        assert "is not ready" in server.upgrade("broken")
+        assert "not ready: 8001." in server.upgrade("broken")
     assert server.current != served
 
     assert f"running: {served}" in server.rollback()
@@ -219,6 +220,17 @@ def test_without_a_release_that_served_nothing_is_changed(tmp_path):
     assert made.current == broken
 
 
+def test_a_rollback_to_a_release_that_ends_at_its_start_restarts_all_of_it(server):
+    """Nothing better is there: each process is tried, and the script says what does not answer."""
+    server.upgrade("good")
+    (server.folder / "opt/okpuja/previous/state").write_text("dead\n")
+    (server.folder / "systemctl").unlink()
+
+    assert "not ready: 8001 8002." in server.rollback()
+    restarted = re.findall(r"(?m)^restart (.*)$", (server.folder / "systemctl").read_text())
+    assert restarted == ["okpuja-web@8001.service", "okpuja-web@8002.service", "okpuja-worker.service"]
+
+
 def test_old_releases_are_deleted(server):
     for _ in range(6):
         server.upgrade("good")
@@ -227,8 +239,11 @@ def test_old_releases_are_deleted(server):
     assert server.current == server.releases[-1]
 
 
-def test_the_release_before_serves_on_while_the_new_one_is_not_ready(server):
-    server.upgrade("broken")
+@pytest.mark.parametrize("word", ["broken", "dead"])
+def test_the_release_before_serves_on_while_the_new_one_is_not_ready(server, word):
+    assert "okpuja-rollback goes back" in server.upgrade(word)
 
     assert (server.folder / "state-8002.service").read_text() == "good\n"
+    # Requests do not wait in the socket of the other one.
+    assert "stop okpuja-web@8001.socket" in (server.folder / "systemctl").read_text()
     assert "restart okpuja-worker" not in (server.folder / "systemctl").read_text()
