@@ -7,17 +7,19 @@ polls, and when the row is checked again.
 
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils.timezone import localdate
 
 from accounts import codes, session_ends, uploads
 from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upload, User
 from booking.services.waiting_list import NOTICE, offers_to_end, to_offer, too_late
 from core.clocks import database_now
+from core.compiled import CompiledRead, CompiledWrite
+from core.databases import Query, Write, read_together, update_rows
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
 from notifications.sending import pause_after, send
@@ -223,9 +225,29 @@ RECONCILE_KINDS = ("reconcile",)
 
 def _begin(model: type[Scheduled], row_id: int, *related: str) -> Scheduled:
     """The row as it is. `checks` counts at the beginning, so that a try that kills the worker counts."""
-    model._default_manager.filter(pk=row_id).update(checks=F("checks") + 1)
-    rows = model._default_manager.filter(pk=row_id)
-    return (rows.select_related(*related) if related else rows).get()
+    counted: Write = _counting(model)(row_id)
+    row: Scheduled
+    _, row = read_together(
+        Query(f"{counted.sql} RETURNING id", counted.parameters, list), _rows(model, *related).one(row_id)
+    )
+    return row
+
+
+@cache
+def _counting(model: type[Scheduled]) -> CompiledWrite[[int]]:
+    def write(row_id: int) -> Write:
+        return update_rows(model._default_manager.filter(pk=row_id), checks=F("checks") + 1)
+
+    return CompiledWrite(write)
+
+
+@cache
+def _rows(model: type[Scheduled], *related: str) -> CompiledRead[[int], Scheduled]:
+    def build(row_id: int) -> QuerySet[Scheduled]:
+        rows = model._default_manager.filter(pk=row_id)
+        return rows.select_related(*related) if related else rows
+
+    return CompiledRead(build)
 
 
 def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
@@ -236,5 +258,5 @@ def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
 
 def _reload(begun: Scheduled) -> Scheduled | None:
     """What has become of the row. None when it was rescheduled: what is paid, for one, is polled no more."""
-    row = type(begun)._default_manager.get(pk=begun.pk)
+    row: Scheduled = _rows(type(begun)).get(begun.pk)
     return row if row.next_check_at == begun.next_check_at else None

@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.urls import reverse
 from django.utils import timezone
 
@@ -19,6 +19,7 @@ from accounts.models import BY_MAIL
 from booking.calendar_files import calendar_file, place_of
 from booking.fields import text_of
 from booking.models import Assignment, Booking, Cart, PromoCode, WaitingEntry
+from core.compiled import CompiledRead
 from core.language import ENGLISH
 from core.logging import log_about
 from core.texts import one_line, shown
@@ -59,8 +60,7 @@ WITH_CHOICE = ("offer", "called_off")
 def attach(notification: Notification) -> Attachments:
     """The link, the receipt and the booking's time of now. The drop rule is checked before that and after it."""
     kind, facts = notification.kind, notification.facts
-    payments = Payment.objects.select_related("user", "checkout").annotate(order=NEWEST_ORDER)
-    payment: Any = payments.filter(pk=facts.get("payment_id")).first()
+    payment: Any = _payment_of(facts)
     if payment is not None:
         log_about(payment.reference, payment.order)
     if over := _reason_to_drop(notification, payment):  # so that no receipt is numbered and made for nothing
@@ -88,8 +88,7 @@ def attach(notification: Notification) -> Attachments:
     link = offer_url(payment) if kind in WITH_CHOICE else status_url(payment)
     receipt = receipt_of(payment) if kind in WITH_RECEIPT else None
     files = dict([pdf(receipt, notification.language, MAIL_WAITS)]) if receipt else {}
-    rows = Booking.objects.select_related("checkout__puja_service", "user")
-    booking = rows.filter(book_id=facts.get("book_id")).first() if facts.get("book_id") else None
+    booking = _bookings_by_name.first(facts["book_id"]) if facts.get("book_id") else None
     newer, change_link, map_link = _newer_time(kind, booking), "", ""
     if booking is not None and kind in WITH_CALENDAR:
         files[f"{booking.book_id}.ics"] = calendar_file([booking], notification.language)
@@ -122,9 +121,25 @@ def _newer_time(kind: str, booking: Booking | None) -> Facts:
 
 def reason_to_drop(notification: Notification) -> str:
     """Why the notification is not sent any more; "" while it is true. Reads the rows as they are now."""
-    return _reason_to_drop(
-        notification, Payment.objects.filter(pk=notification.facts.get("payment_id")).first()
+    return _reason_to_drop(notification, _payment_of(notification.facts))
+
+
+def _payment_of(facts: Facts) -> Payment | None:
+    payment_id = facts.get("payment_id")
+    return None if payment_id is None else _payments.first(payment_id)
+
+
+@CompiledRead
+def _payments(payment_id: int) -> QuerySet[Payment]:
+    """With the newest order, as `order`."""
+    return (
+        Payment.objects.select_related("user", "checkout").annotate(order=NEWEST_ORDER).filter(pk=payment_id)
     )
+
+
+@CompiledRead
+def _bookings_by_name(book_id: str) -> QuerySet[Booking]:
+    return Booking.objects.select_related("checkout__puja_service", "user").filter(book_id=book_id)
 
 
 def _reason_to_drop(notification: Notification, payment: Payment | None) -> str:
@@ -140,7 +155,12 @@ def _reason_to_drop(notification: Notification, payment: Payment | None) -> str:
 
 
 def booking_of(payment: Payment) -> Booking | None:
-    return Booking.objects.filter(checkout__payment=payment).first()
+    return _bookings_of_payment.first(payment.pk)
+
+
+@CompiledRead
+def _bookings_of_payment(payment_id: int) -> QuerySet[Booking]:
+    return Booking.objects.filter(checkout__payment=payment_id)
 
 
 # By kind of notification: why it is dropped, or "".

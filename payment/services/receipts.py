@@ -6,7 +6,7 @@ A receipt is drawn as PDF once and stored. Credit notes are few, and drawn whene
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.pan_cards import KeyIsMissing, mask
 from booking.models import Booking, Checkout
+from core.compiled import CompiledRead, CompiledValues
 from core.databases import insert_rows, update_row, write_together
 from core.errors import Unavailable
 from core.language import ENGLISH, Text, localized, supported_language
@@ -190,16 +191,20 @@ def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
 
 def receipt_of(payment: Payment) -> Receipt | None:
     """Numbered; None when no money came for this payment. A missing receipt is created now."""
-    receipts = Receipt.objects.filter(payment=payment)
-    receipt = receipts.first()
+    receipt = _receipts_of_payment.first(payment.pk)
     if receipt is None and payment.ledger.filter(kind__in=PAYING).exists():
         create_receipt(payment)
-        receipt = receipts.first()
+        receipt = _receipts_of_payment.first(payment.pk)
     if receipt is not None and receipt.number is None:
         receipt = number_receipt(receipt.pk)
     if receipt is not None:
         receipt.payment = payment
     return receipt
+
+
+@CompiledRead
+def _receipts_of_payment(payment_id: int) -> QuerySet[Receipt]:
+    return Receipt.objects.filter(payment=payment_id)
 
 
 def pdf(receipt: Receipt, language: str, wait_seconds: float = READER_WAITS) -> tuple[str, bytes]:
@@ -217,11 +222,11 @@ def pdf(receipt: Receipt, language: str, wait_seconds: float = READER_WAITS) -> 
 
 def _find_or_draw(receipt: Receipt, document: ReceiptDocument, language: str) -> bytes | None:
     """None while another request or process draws it, or this process draws another one."""
-    drawings = DrawnReceipt.objects.filter(receipt=receipt, language=language)
-    drawn = drawings.first()
+    drawn = _drawings.first(receipt.pk, language)
     if drawn is None:  # `get_or_create` opens a transaction
-        write_together([insert_rows(DrawnReceipt(receipt=receipt, language=language), conflict=ONCE)])
-        drawn = drawings.get()
+        drawn = DrawnReceipt(receipt=receipt, language=language)
+        if write_together([insert_rows(drawn, conflict=ONCE)]) == [0]:  # another request was faster
+            drawn = _drawings.get(receipt.pk, language)
     wanted = digest(document, language)
     if drawn.content is not None and drawn.digest == wanted:
         return bytes(drawn.content)
@@ -229,21 +234,31 @@ def _find_or_draw(receipt: Receipt, document: ReceiptDocument, language: str) ->
         return _draw(drawn, document, wanted) if is_free else None
 
 
+@CompiledRead
+def _drawings(receipt_id: int, language: str) -> QuerySet[DrawnReceipt]:
+    return DrawnReceipt.objects.filter(receipt=receipt_id, language=language)
+
+
 def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes | None:
     """Draws and stores it under its lease, unless another process has stored it. None while another has the lease."""
     with hold_lease(DRAWING, drawn.pk, DRAWING_LEASE) as is_ours:
-        row = DrawnReceipt.objects.filter(pk=drawn.pk)
-        stored = row.filter(digest=wanted).values_list("content", flat=True).first()
-        if stored is not None:
-            return bytes(stored)
+        stored = _contents.first(drawn.pk, wanted)
+        if stored is not None and stored[0] is not None:
+            return bytes(stored[0])
         if not is_ours:
             return None
         # Not at the top: fpdf2 takes a quarter of a second to import, and most processes draw no receipt.
         from notifications.receipt_pdf import render  # noqa: PLC0415
 
         content = render(document, drawn.language)
-        row.update(content=content, digest=wanted, drawn_at=timezone.now())
+        drawn_now = {"content": content, "digest": wanted, "drawn_at": timezone.now()}
+        write_together([update_row(DrawnReceipt, {"id": drawn.pk}, drawn_now)])
         return content
+
+
+@CompiledValues
+def _contents(drawn_id: int, digest: str) -> QuerySet[DrawnReceipt, Any]:
+    return DrawnReceipt.objects.filter(pk=drawn_id, digest=digest).values_list("content")
 
 
 def credit_note_pdf(note: CreditNote, language: str) -> tuple[str, bytes]:
@@ -324,7 +339,7 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
     payment, checkout = receipt.payment, receipt.payment.checkout
     entry = _receipt_entry(payment)
     donation = _donation_of(payment)
-    booking = Booking.objects.filter(checkout=checkout).first() if checkout else None
+    booking = _bookings_of_checkout.first(checkout.pk) if checkout else None
     return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,
@@ -362,7 +377,17 @@ def _masked_pan(donation: Donation) -> str:
 
 def _receipt_entry(payment: Payment) -> LedgerEntry:
     """The one entry that paid it."""
-    return payment.ledger.select_related("attempt").get(kind__in=PAYING)
+    return _paying_entries.get(payment.pk)
+
+
+@CompiledRead
+def _paying_entries(payment_id: int) -> QuerySet[LedgerEntry]:
+    return LedgerEntry.objects.select_related("attempt").filter(payment=payment_id, kind__in=PAYING)
+
+
+@CompiledRead
+def _bookings_of_checkout(checkout_id: int) -> QuerySet[Booking]:
+    return Booking.objects.filter(checkout=checkout_id)
 
 
 def _starts_at(payment: Payment, booking: Booking | None) -> datetime | None:
@@ -379,11 +404,16 @@ def _returned(attempt: PaymentAttempt) -> Iterator[Returned]:
 
     What the buyer's bank took, and may have given back, is one sum.
     """
-    kinds = (LedgerEntry.Kind.REFUND, LedgerEntry.Kind.CHARGEBACK)
-    entries = list(attempt.ledger.filter(kind__in=kinds).order_by("pk"))
+    entries = _returning_entries(attempt.pk)
     for entry in entries:
         if entry.kind == LedgerEntry.Kind.REFUND:
             yield Returned(entry.created_at, -entry.amount_paise, entry.reference)
     disputed = [entry for entry in entries if entry.kind == LedgerEntry.Kind.CHARGEBACK]
     if charged_back := -sum(entry.amount_paise for entry in disputed):
         yield Returned(disputed[-1].created_at, charged_back, disputed[-1].reference)
+
+
+@CompiledRead
+def _returning_entries(attempt_id: int) -> QuerySet[LedgerEntry]:
+    kinds = (LedgerEntry.Kind.REFUND, LedgerEntry.Kind.CHARGEBACK)
+    return LedgerEntry.objects.filter(attempt=attempt_id, kind__in=kinds).order_by("pk")

@@ -28,8 +28,8 @@ MOST = {
     "process-cart with a key": 11,
     "check-booking": 15,
     # Of the worker: one row of each kind, found, claimed, worked on and released.
-    "worker: a status that books": 14,
-    "worker: a mail with its receipt": 31,
+    "worker: a status that books": 13,
+    "worker: a mail with its receipt": 29,
     "worker: the number of a receipt": 14,
 }
 MORE_ON_SQLITE = 17

@@ -18,10 +18,12 @@ from booking.models import Checkout, PromoCode
 from booking.services import carts, checkouts, hold_limits, places
 from core.compiled import CompiledRead, CompiledWrite, NotCompilable
 from core.databases import read_together, reserving_keys, update_rows, write_together
-from payment.models import Payment, PaymentAttempt
-from payment.services import at_once, checkout, transitions, webhooks
+from notifications.models import Notification
+from payment.models import Payment, PaymentAttempt, Refund, WebhookDelivery, WebhookEvent
+from payment.services import at_once, checkout, notification_delivery, receipts, transitions, webhooks
 from tests.harness import ROOT, builders
 from tests.unit.payment.builders import make_payment
+from worker import jobs
 
 pytestmark = [pytest.mark.postgresql, pytest.mark.django_db]
 
@@ -44,11 +46,30 @@ READS = {
         (checkout._carts_by_uuid, (UUID(int=7), 2)),
     ],
     "payment/services/at_once.py": [(at_once._usual_checkouts, (1, 2, 3, 4, NOW))],
+    "payment/services/notification_delivery.py": [
+        (notification_delivery._payments, (1,)),
+        (notification_delivery._bookings_by_name, ("BK-1",)),
+        (notification_delivery._bookings_of_payment, (1,)),
+    ],
+    "payment/services/receipts.py": [
+        (receipts._receipts_of_payment, (1,)),
+        (receipts._drawings, (1, "en")),
+        (receipts._paying_entries, (1,)),
+        (receipts._bookings_of_checkout, (1,)),
+        (receipts._returning_entries, (1,)),
+    ],
     "payment/services/transitions.py": [
         (transitions._locked_attempts("payment__user"), (1,)),
         (transitions._locked_attempts("payment__checkout"), (1,)),
     ],
     "payment/services/webhooks.py": [(webhooks._attempts_of_order, ("OKP0123456789abcdef",))],
+    "worker/jobs.py": [
+        (jobs._rows(model, *related), (1,))
+        for model, *related in (
+            *((PaymentAttempt, "payment"), (PaymentAttempt,), (Refund,), (WebhookEvent,)),
+            *((Notification,), (WebhookDelivery,)),
+        )
+    ],
 }
 WRITES = {
     "booking/services/places.py": [
@@ -59,6 +80,10 @@ WRITES = {
     "payment/services/webhooks.py": [
         (webhooks._finishing(answered), (1, "HANDLED", "", NOW)) for answered in ((), COMPLETED, REFUNDED)
     ],
+    "worker/jobs.py": [
+        (jobs._counting(model), (1,))
+        for model in (PaymentAttempt, Refund, WebhookEvent, Notification, WebhookDelivery)
+    ],
 }
 
 
@@ -68,6 +93,7 @@ VALUES = {
         *((hold_limits._holds_of_network(is_confirmed), ("a", NOW, LATER)) for is_confirmed in (False, True)),
         *((hold_limits._holds_of_slot(is_confirmed), (1, "a")) for is_confirmed in (False, True)),
     ],
+    "payment/services/receipts.py": [(receipts._contents, (1, "a digest"))],
 }
 
 
