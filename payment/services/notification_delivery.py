@@ -211,19 +211,21 @@ def failed_is_outdated(payment: Payment, facts: Facts) -> str:
 
 @drop_rule("offer")
 def offer_is_outdated(payment: Payment, facts: Facts) -> str:
-    return _choice_is_over(payment, Offer.Because.LATE)
+    return _choice_is_over(payment, Offer.Because.LATE, facts)
 
 
 @drop_rule("called_off")
 def called_off_is_outdated(payment: Payment, facts: Facts) -> str:
-    return _choice_is_over(payment, Offer.Because.CALLED_OFF)
+    return _choice_is_over(payment, Offer.Because.CALLED_OFF, facts)
 
 
-def _choice_is_over(payment: Payment, because: Offer.Because) -> str:
+def _choice_is_over(payment: Payment, because: Offer.Because, facts: Facts) -> str:
+    """A later offer has another end, other times, and a message of its own."""
     can_choose = Offer.objects.filter(
         payment=payment, because=because, state=Offer.State.OPEN, expires_at__gt=timezone.now()
     )
-    return "" if can_choose.exists() else "the choice is over"
+    this_one = can_choose.filter(expires_at=datetime.fromisoformat(facts["until"]))
+    return "" if this_one.exists() else "the choice is over"
 
 
 @drop_rule("offer_closed")
@@ -346,7 +348,10 @@ def _work(facts: Facts) -> str:
 
 
 def _place_is_given_away(facts: Facts) -> str:
-    offered = WaitingEntry.objects.filter(pk=facts["waiting_id"], state=WaitingEntry.State.OFFERED)
+    """An offer that was withdrawn and made again has another end, and a message of its own."""
+    until = datetime.fromisoformat(facts["until"])
+    entry = WaitingEntry.objects.filter(pk=facts["waiting_id"], state=WaitingEntry.State.OFFERED)
+    offered = entry.filter(offered_until=until)
     return "" if offered.exists() else "the place is not kept any more"
 
 

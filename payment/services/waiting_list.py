@@ -20,7 +20,7 @@ def offer_to_next(entry_id: int) -> None:
     until = timezone.localtime(entry.offered_until)
     facts = _facts(entry) | {"until": until.isoformat()}
     # One that was withdrawn, because the time was closed and opened again, may be followed by another.
-    notify("waiting_offer", f"waiting_offer:{entry.pk}:{until:%Y%m%d%H%M%S}", facts, user=entry.user)
+    notify("waiting_offer", f"waiting_offer:{entry.pk}:{until:%Y%m%d%H%M%S%f}", facts, user=entry.user)
 
 
 @transaction.atomic

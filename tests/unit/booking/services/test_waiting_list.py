@@ -108,6 +108,19 @@ def test_they_are_told_until_when_the_place_is_kept(alice, package, slot, sold, 
     assert reason_to_drop(told) == "the place is not kept any more"
 
 
+def test_an_offer_that_is_made_again_is_told_with_its_new_end_only(alice, package, slot, sold):
+    join(alice, slot.pk, package.pk)
+    cancel_booking(sold, "test")
+    work()
+    close(slot)
+    Slot.objects.filter(pk=slot.pk).update(is_open=True)
+    work()
+    old, new = Notification.objects.filter(kind="waiting_offer").order_by("pk")
+
+    assert states() == ["OFFERED"]
+    assert (reason_to_drop(old), reason_to_drop(new)) == ("the place is not kept any more", "")
+
+
 def test_nobody_else_gets_it_before_or_after_the_offer(alice, charlie, package, slot, sold):
     join(alice, slot.pk, package.pk)
     cancel_booking(sold, "test")

@@ -102,7 +102,15 @@ def is_called_off(payment: Payment) -> None:
     slot = Slot.objects.get()
     Slot.objects.create(service=slot.service, starts_at=hour + timedelta(hours=7))  # the only one, and near
     move_all(slot, "the river has risen", builders.make_superuser())
-    Offer.objects.filter(payment=payment).update(expires_at=timezone.now() + timedelta(hours=1))
+
+
+def is_offered_again(payment: Payment) -> None:
+    """The first offer has ended; a later one is open, until another moment."""
+    first = Offer.objects.get()
+    Offer.objects.update(state=Offer.State.CLOSED, decided_at=timezone.now())
+    Offer.objects.create(
+        payment=payment, because=first.because, expires_at=first.expires_at + timedelta(minutes=5)
+    )
 
 
 def booking_is_cancelled_by_us(payment: Payment) -> None:
@@ -140,8 +148,11 @@ PERSON: dict[str, News] = {
     "pending": News(notify_pending, (pays, held)),
     "failed": News(notify_failed, (pays, held)),
     "offer": News(
-        lambda payment: notify_offer(is_offered(payment), [Slot.objects.get().starts_at], timezone.now()),
+        lambda payment: notify_offer(
+            is_offered(payment), [Slot.objects.get().starts_at], Offer.objects.get().expires_at
+        ),
         (
+            is_offered_again,
             lambda payment: close_offer(payment.pk, "offer_declined", by=None),
             lambda payment: Offer.objects.update(expires_at=timezone.now()),
             lambda payment: Offer.objects.update(state=Offer.State.TAKEN, slot=Slot.objects.get()),
@@ -150,6 +161,7 @@ PERSON: dict[str, News] = {
     "called_off": News(
         is_called_off,
         (
+            is_offered_again,
             booking_is_cancelled_by_us,
             lambda payment: Offer.objects.update(expires_at=timezone.now()),
             lambda payment: Offer.objects.update(state=Offer.State.TAKEN, slot=Slot.objects.first()),
