@@ -18,7 +18,7 @@ from random import Random
 from tests.harness import environment
 from tests.harness.broker import BROKERS
 from tests.system.torture import audit
-from tests.system.torture.customers import Diary, crowd
+from tests.system.torture.customers import EXPECTED_DEEDS, Diary, crowd
 from tests.system.torture.faults import FaultInjector
 from tests.system.torture.installation import Scale, Testbed, once_the_database_answers, start_testbed
 
@@ -132,6 +132,8 @@ def report(testbed: Testbed, diary: Diary, faults: FaultInjector, found: list[st
     say(f"payments   {audit.payments_made(testbed)}")
     say(f"kills      {kills}   {dict(faults.done)}")
     say(f"customers  {dict(diary.deeds.most_common())}")
+    if missing := [deed for deed in EXPECTED_DEEDS if not diary.deeds[deed]]:
+        say(f"NOBODY     {missing}: the run is too short, or it was refused every time")
     say(f"answers    {sum(diary.answers.values())}   {dict(diary.answers.most_common())}")
     for line in audit.figures(testbed):
         say(line)

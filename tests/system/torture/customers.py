@@ -39,6 +39,11 @@ WAYS = {
     (): 8,
 }
 
+WAITED, TOOK_PLACE = "waits for a place", "took a place of the waiting list"
+CANCELLED, MOVED, TRIED_AGAIN = "cancelled a booking", "moved a booking", "tried again"
+# What must happen, or the laws say nothing about it.
+EXPECTED_DEEDS = (WAITED, TOOK_PLACE, CANCELLED, MOVED, TRIED_AGAIN)
+
 
 @dataclass
 class Diary:
@@ -158,6 +163,7 @@ class ImpatientCustomer(RetryingCustomer):
         started = self.give() if self.dice.random() < 0.12 else self.order(catalogue)
         if started is None:
             self.diary.did("left without a page")
+            self.look_at_the_waiting_list()
             return
         way = self.dice.choices(list(WAYS), list(WAYS.values()))[0]
         self.diary.did(" then ".join(way) or "leave")
@@ -166,15 +172,16 @@ class ImpatientCustomer(RetryingCustomer):
             time.sleep(self.dice.uniform(3, 15))  # somewhere else, meanwhile
         if back and self.dice.random() < 0.6:
             self.return_to_shop(back)
-        if "status_url" not in started:
-            self.look_after(started["payment_id"])
+        self.look_after(started["payment_id"])
 
     def order(self, catalogue: Catalogue) -> dict[str, Any] | None:
         choice = catalogue.choice(self.dice)
         cart = self.json("POST", "cart/carts/", choice)
         if cart is None:
             if slot := catalogue.slot_of(choice):
-                self.json("POST", "booking/waiting/", {"slot": slot, "package_id": choice["package_id"]})
+                wanted = {"slot": slot, "package_id": choice["package_id"]}
+                if self.json("POST", "booking/waiting/", wanted):
+                    self.diary.did(WAITED)
             return None
         if self.dice.random() < 0.2:
             self.json("POST", f"cart/carts/{cart['id']}/apply_promo/", {"promo_code": "WELCOME10"})
@@ -225,8 +232,8 @@ class ImpatientCustomer(RetryingCustomer):
         booking = told.get("booking")
         if booking and self.dice.random() < 0.15:
             body = {"status": "CANCELLED", "cancellation_reason": "travelling"}
-            self.json("POST", f"booking/bookings/{booking['id']}/status/", body)
-            self.diary.did("cancelled a booking")
+            if self.json("POST", f"booking/bookings/{booking['id']}/status/", body):
+                self.diary.did(CANCELLED)
         if booking and self.dice.random() < 0.15:
             self.move(booking["id"])
         if not booking and self.dice.random() < 0.3:
@@ -240,12 +247,12 @@ class ImpatientCustomer(RetryingCustomer):
         if changes and changes["move"]["times"]:
             slot = self.dice.choice(changes["move"]["times"])["id"]
             if self.json("POST", f"booking/bookings/{booking_id}/move/", {"slot": slot}):
-                self.diary.did("moved a booking")
+                self.diary.did(MOVED)
 
     def try_again(self, payment_id: int) -> None:
         started = self.json("POST", f"payments/payments/{payment_id}/try-again/", {})
         if started:
-            self.diary.did("tried again")
+            self.diary.did(TRIED_AGAIN)
             self.use_page(started["payment_url"], ("success",))
 
     def look_at_the_waiting_list(self) -> None:
@@ -253,7 +260,7 @@ class ImpatientCustomer(RetryingCustomer):
             if entry["state"] == "OFFERED" and self.dice.random() < 0.6:
                 cart = self.json("POST", f"booking/waiting/{entry['id']}/accept/")
                 if cart and (started := self.click(cart["id"])):
-                    self.diary.did("took a place of the waiting list")
+                    self.diary.did(TOOK_PLACE)
                     self.use_page(started["payment_url"], ("success",))
             elif self.dice.random() < 0.1:
                 self.call("DELETE", f"booking/waiting/{entry['id']}/")
