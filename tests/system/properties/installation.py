@@ -56,7 +56,11 @@ class InProcessInstallation:
         self.phonepe, self.dies_at = PhonePe(), None
         self.phonepe.reset()
         self.slots, self.package = _temple()
-        self.customers = [browser(builders.make_user(f"devotee{n}@example.com")) for n in range(2)]
+        # Confirmed: nobody else may wait for a place.
+        confirmed = {"email_confirmed_at": builders.timezone.now()}
+        self.customers = [
+            browser(builders.make_user(f"devotee{n}@example.com", **confirmed)) for n in range(2)
+        ]
         self.staff = browser(User.objects.create_superuser("staff@example.com", builders.PASSWORD))
         self.second = browser(User.objects.create_superuser("second@example.com", builders.PASSWORD))
         self.guest = APIClient()

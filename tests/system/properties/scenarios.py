@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from booking.models import Booking
+from booking.models import Booking, WaitingEntry
 from payment.models import Payment, Refund
 from tests.system.properties.installation import DAY, HOUR, MINUTE, InProcessInstallation, waiting_for_choice
 
@@ -173,6 +173,77 @@ def choose_nothing(installation: InProcessInstallation) -> None:
     installation.advance_time(DAY + HOUR)
 
 
+def move(installation: InProcessInstallation) -> Any:
+    return installation.move(Booking.objects.get(), installation.slots[1])
+
+
+def fail(installation: InProcessInstallation) -> None:
+    be_failed(installation)
+    hear_last(installation)
+
+
+def try_again(installation: InProcessInstallation) -> Any:
+    return installation.try_again(Payment.objects.earliest("pk"))
+
+
+def try_again_and_pay(installation: InProcessInstallation) -> None:
+    again(try_again)(installation)
+    pay_last(installation)
+
+
+def wait_for_a_place(installation: InProcessInstallation) -> None:
+    """The second customer, for the time that the first one has booked."""
+    be_booked(installation)
+    installation.work_until_idle()
+    assert installation.wait_for(1, installation.slots[0]).status_code == 201
+
+
+def free_the_place(installation: InProcessInstallation) -> None:
+    wait_for_a_place(installation)
+    assert cancel(installation).status_code == 200
+
+
+def be_offered_a_place(installation: InProcessInstallation) -> None:
+    free_the_place(installation)
+    installation.work_until_idle()
+
+
+def leave_the_list(installation: InProcessInstallation) -> Any:
+    return installation.answer_waiting(WaitingEntry.objects.get(), leaves=True)
+
+
+def leave_it_again(installation: InProcessInstallation) -> None:
+    """Whoever has left is not on the list any more."""
+    assert leave_the_list(installation).status_code in (204, 404)
+
+
+def accept_the_place(installation: InProcessInstallation) -> None:
+    answer = installation.answer_waiting(WaitingEntry.objects.get(), leaves=False)
+    assert answer.status_code in (200, 201), answer.content
+
+
+def take_the_place(installation: InProcessInstallation) -> Any:
+    return installation.click(1)
+
+
+def be_about_to_take_the_place(installation: InProcessInstallation) -> None:
+    be_offered_a_place(installation)
+    accept_the_place(installation)
+
+
+def take_the_place_and_pay(installation: InProcessInstallation) -> None:
+    again(take_the_place)(installation)
+    pay_last(installation)
+
+
+def be_offered_and_pay(installation: InProcessInstallation) -> None:
+    """The worker that died may have claimed the entry for some seconds."""
+    installation.advance_time(MINUTE)
+    installation.work_until_idle()
+    accept_the_place(installation)
+    take_the_place_and_pay(installation)
+
+
 def close_the_time(installation: InProcessInstallation) -> Any:
     return installation.close(installation.slots[0], "refund")
 
@@ -192,9 +263,11 @@ def be_given(installation: InProcessInstallation) -> None:
 
 NOBODY, BOOKED = [(0, 0)] * 3, [(0, 0), (0, 1), (0, 0)]
 BOTH, OTHER = [(0, 0), (0, 1), (0, 1)], [(0, 0), (0, 1), (0, 0)]
+MOVED = [(0, 0), (0, 0), (0, 1)]
 ENDED, FAILED = [("CANCELLED", "")], [("FAILED", "")]
 GONE_BACK = ([PAID], [RECEIPT, REFUND], NOBODY)
 ONE_BOOKING = ([PAID], [RECEIPT], BOOKED)
+TAKEN_FROM_THE_LIST = ([PAID, PAID], [RECEIPT, RECEIPT, REFUND], BOOKED)
 # Places are those of the three times of the installation, the earliest first.
 SCENARIOS = {
     "opening a page": Scenario(fill_cart, pay_now, click_again_and_pay, *ONE_BOOKING),
@@ -229,4 +302,13 @@ SCENARIOS = {
         choose_nothing, work, nothing, [PAID, BACK], [RECEIPT, RECEIPT, REFUND], OTHER
     ),
     "closing a time": Scenario(be_booked, close_the_time, again(close_the_time), *GONE_BACK),
+    "moving": Scenario(be_booked, move, again(move), [PAID], [RECEIPT], MOVED),
+    "trying again": Scenario(fail, try_again, try_again_and_pay, [("FAILED", ""), PAID], [RECEIPT], BOOKED),
+    "offering a place of the waiting list": Scenario(
+        free_the_place, work, be_offered_and_pay, *TAKEN_FROM_THE_LIST
+    ),
+    "taking a place of the waiting list": Scenario(
+        be_about_to_take_the_place, take_the_place, take_the_place_and_pay, *TAKEN_FROM_THE_LIST
+    ),
+    "leaving the waiting list": Scenario(be_offered_a_place, leave_the_list, leave_it_again, *GONE_BACK),
 }
