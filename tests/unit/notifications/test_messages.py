@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from django.conf import settings
 
 from accounts.models import User
 from notifications.alerts import SENTENCES, sentence_of
@@ -34,6 +35,11 @@ def test_both_forms_say_the_same(notification):
         assert LINK in form
         assert "{{" not in form
         assert "\x00" not in form
+
+
+def test_every_message_has_a_sample():
+    templates = (settings.BASE_DIR / "notifications/templates/notifications/messages").glob("*.txt")
+    assert {each.stem for each in templates} == {*FACTS, "alert"}
 
 
 @pytest.mark.parametrize("kind", FACTS)
