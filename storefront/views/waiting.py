@@ -14,7 +14,7 @@ from rest_framework.exceptions import Throttled
 from accounts import codes
 from accounts.models import OneTimeCode
 from booking.models import Package, Slot, WaitingEntry
-from booking.services.waiting_list import OPEN, OfferOver, join, leave
+from booking.services.waiting_list import OPEN, NoSuchPlace, OfferOver, join, leave
 from core.errors import Refusal
 from core.networks import client_network
 from payment.views.pages import SeeOther
@@ -56,10 +56,12 @@ class WaitingPage(CustomerPage):
     def _confirm(self) -> HttpResponse:
         """The code to sign in shows that the address reaches them, and leads back to what they wanted to wait for."""
         self.count("code")
-        codes.request(self.person.email, OneTimeCode.Purpose.LOGIN, self.address)
         form = WaitForm(self.request.POST)
         form.is_valid()
         wanted = {name: form.cleaned_data.get(name) for name in self.parameters}
+        if not all(wanted.values()):
+            raise NoSuchPlace
+        codes.request(self.person.email, OneTimeCode.Purpose.LOGIN, self.address)
         session = self.request.session
         session[CODE_EMAIL], session[NEXT] = self.person.email, address_with(self.request.path, wanted)
         return SeeOther(reverse("shop-code"))

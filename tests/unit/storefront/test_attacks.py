@@ -11,7 +11,7 @@ from django.db.models import F
 from django.test import Client
 from rest_framework.throttling import SimpleRateThrottle
 
-from booking.models import Booking, Slot
+from booking.models import Booking, Slot, WaitingEntry
 from core.signers import PeriodSigner
 from payment.services import links
 from payment.services.donations import Donor, build_donation
@@ -22,6 +22,7 @@ from tests.integration.access.matrix import written
 from tests.unit.payment.builders import FAILED, completed, make_payment
 from tests.unit.payment.services.test_by_hand import choice as choice
 from tests.unit.storefront.visitor import GUEST, HOME, sent_code
+from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
 GARBAGE = ("9" * 5000, "x" * 5000, "\x00")
@@ -97,9 +98,41 @@ def wait(visitor, package, slot):
     return "/waiting/", {"do": "join", "slot": f"{slot.pk}", "package": f"{package.pk}"}
 
 
-FORMS = (details, details_of_a_person, donate, login, code, promo, pay, other_time, wait)
+def leave_the_list(visitor, package, slot):
+    _path, wanted = wait(visitor, package, slot)
+    visitor.post("/waiting/", wanted)
+    visitor.follow()
+    return "/waiting/", {"do": "leave", "entry": f"{WaitingEntry.objects.get().pk}"}
 
 
+def book_the_place_that_is_kept(visitor, package, slot):
+    leave = leave_the_list(visitor, package, slot)[1]
+    Slot.objects.filter(pk=slot.pk).update(booked=F("booked") - 1)
+    run_due(("waiting",))
+    assert WaitingEntry.objects.get().state == "OFFERED"
+    return "/waiting/", leave | {"do": "book"}
+
+
+def confirm_the_address(visitor, package, slot):
+    visitor.begin(package, slot)  # a guest, whose address nobody has confirmed yet
+    visitor.get(f"/waiting/?slot={slot.pk}&package={package.pk}")
+    return "/waiting/", {"do": "confirm", "slot": f"{slot.pk}", "package": f"{package.pk}"}
+
+
+def give_up(visitor, package, slot):
+    path = visitor.begin(package, slot)
+    visitor.post(path, {"do": "pay"})
+    visitor.get(path)
+    return path, {"do": "free"}
+
+
+FORMS = (
+    *(details, details_of_a_person, donate, login, code, promo, pay, other_time, give_up),
+    *(wait, leave_the_list, book_the_place_that_is_kept, confirm_the_address),
+)
+
+
+@pytest.mark.proof(every=3)
 @pytest.mark.parametrize("form", FORMS)
 def test_garbage_in_a_field_is_refused_and_nothing_is_written(visitor, package, slot, phonepe, form):
     path, good = form(visitor, package, slot)
