@@ -3,6 +3,7 @@
 import pytest
 from django.test import Client
 
+from core.dates import spell_moment
 from payment.models import Payment
 from payment.services.checkout import start_donation, start_payment
 from payment.services.links import return_url, status_url
@@ -94,6 +95,16 @@ def test_a_link_that_leads_nowhere_says_so_on_a_page(payment):
     page = Client().get("/pay/forged/")
     assert page.status_code == 404
     assert "This link does not work" in page.content.decode()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_who_has_not_paid_reads_what_for_and_when(payment, fails):
+    if fails:
+        apply_status(payment.attempts.get().pk, FAILED, "worker")
+    page = Client().get(status_url(payment).removeprefix("http://testserver")).content.decode()
+
+    assert payment.checkout.puja_title in page
+    assert spell_moment(payment.checkout.starts_at) in page
 
 
 def test_a_payer_without_cookies_can_go_and_pay(donation):
