@@ -9,7 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.harness.installation import Installation
 from tests.integration.browser.conftest import PATIENCE, SIZES
-from tests.integration.browser.looks import assert_readable
+from tests.integration.browser.looks import assert_readable, largest_paint, loaded_bytes
 
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
@@ -276,13 +276,6 @@ def test_every_page_is_readable(storefront, chromium, size, locale):
     context.close()
 
 
-LARGEST_PAINT = """() => new Promise((resolve) => {
-    new PerformanceObserver((list) => resolve(list.getEntries().at(-1).startTime))
-        .observe({type: "largest-contentful-paint", buffered: true});
-})"""
-SIZE = """() => performance.getEntriesByType("navigation").concat(performance.getEntriesByType("resource"))
-    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
-SLOWER = 4  # times: a cheap telephone beside this machine
 MOST_TIMES_BARE = (
     25  # of a page of one line, in the same browser, where the machine is too busy for seconds to count
 )
@@ -298,11 +291,9 @@ def test_the_first_page_paints_soon_on_a_slow_telephone(storefront, phone, local
         for path, measured in seconds.items():
             page = phone(locale=locale)
             page.route("**/bare", lambda route: route.fulfill(body="<h1>Bare</h1>", content_type="text/html"))
-            page.context.new_cdp_session(page).send("Emulation.setCPUThrottlingRate", {"rate": SLOWER})
-            page.goto(storefront.url + path)
-            measured.append(page.evaluate(LARGEST_PAINT) / 1_000)
+            measured.append(largest_paint(page, storefront.url + path))
             if path == "/":
-                assert page.evaluate(SIZE) < 50_000
+                assert loaded_bytes(page) < 50_000
             page.context.close()
     assert min(seconds["/"]) < max(1.5, MOST_TIMES_BARE * min(seconds["/bare"]))
 
