@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 import phonenumbers
@@ -38,7 +39,13 @@ def read_phone(value: Any) -> str | None:
     Without a country code it is Indian. Letters count only as a label beside the number, never as digits.
     The same number twice is one; two different numbers are none.
     """
-    numbers = _numbers_in(_plain_text(value))
+    return _read(_plain_text(value))
+
+
+# A page shows the same numbers again and again.
+@lru_cache(maxsize=2_048)
+def _read(text: str) -> str | None:
+    numbers = _numbers_in(text)
     spelled = {phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164) for number in numbers}
     return spelled.pop() if len(spelled) == 1 else None
 

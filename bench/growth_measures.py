@@ -263,6 +263,9 @@ def _daily_pages(
         if not parts or key:
             path = reverse(f"desk:{pattern.name}", args=[key] if parts else [])
             yield f"desk page: {pattern.name}", partial(_found, client, path)
+    # A larger shop has more bookings a day: whether the rest of the page grows, a day without any tells.
+    empty = f"{reverse('desk:today')}?day=2100-01-01"
+    yield "desk page: today, a day without bookings", partial(_found, client, empty)
 
 
 def _found(client: Client, path: str) -> Any:

@@ -5,6 +5,7 @@ The names of months and weekdays are those of CLDR (Babel): Django's Hindi catal
 """
 
 from datetime import date, datetime, time
+from functools import lru_cache
 
 from babel import Locale
 from babel.dates import format_date, format_time
@@ -22,14 +23,13 @@ def spell_date(value: date, language: str = "", *, weekday: bool = False, year: 
     """17 September 2026. Takes moments, too."""
     day = timezone.localtime(value).date() if isinstance(value, datetime) else value
     pattern = "EEEE, " * weekday + "d MMMM" + " y" * year
-    return format_date(day, pattern, locale=LOCALES[_language(language)])
+    return _format_date(day, pattern, _language(language))
 
 
 def spell_time(value: datetime | time, language: str = "") -> str:
     """4:30 PM; in Hindi the part of the day, then 4:30."""
     hour = timezone.localtime(value).time() if isinstance(value, datetime) else value
-    language = _language(language)
-    return format_time(hour, TIMES[language], locale=LOCALES[language])
+    return _format_time(hour, _language(language))
 
 
 def spell_moment(value: datetime, language: str = "") -> str:
@@ -39,7 +39,7 @@ def spell_moment(value: datetime, language: str = "") -> str:
 
 def spell_month(day: date, language: str = "") -> str:
     """September 2026, as the heading of a calendar."""
-    return format_date(day, "LLLL y", locale=LOCALES[_language(language)])
+    return _format_date(day, "LLLL y", _language(language))
 
 
 def weekday_names(language: str = "") -> list[tuple[str, str]]:
@@ -47,6 +47,17 @@ def weekday_names(language: str = "") -> list[tuple[str, str]]:
     locale = Locale.parse(LOCALES[_language(language)])
     full, short = (locale.days["stand-alone"][width] for width in ("wide", "abbreviated"))
     return [(full[number], short[number]) for number in (6, 0, 1, 2, 3, 4, 5)]
+
+
+# Babel reads its pattern anew for each date, and a page has a hundred bookings of the same few days.
+@lru_cache(maxsize=2_048)
+def _format_date(day: date, pattern: str, language: str) -> str:
+    return format_date(day, pattern, locale=LOCALES[language])
+
+
+@lru_cache(maxsize=2_048)
+def _format_time(hour: time, language: str) -> str:
+    return format_time(hour, TIMES[language], locale=LOCALES[language])
 
 
 def _language(language: str) -> str:
