@@ -86,7 +86,7 @@ def is_seeded() -> bool:
 
 def seed(payments: int) -> None:
     from bench.trade import Trade  # noqa: PLC0415 - models, after `connect`
-    from booking.services.promos import repair_sums  # noqa: PLC0415
+    from booking.services.promos import repair_sums, wrong_sums  # noqa: PLC0415
 
     began = time.monotonic()
     trade = Trade(payments, now=datetime.now(UTC), dice=random.Random(payments))
@@ -94,7 +94,8 @@ def seed(payments: int) -> None:
         for first in range(0, payments, CHUNK):
             trade.buy(range(first, min(first + CHUNK, payments)))
             copied()
-    repair_sums()
+    for promo in wrong_sums():
+        repair_sums(promo.pk)
     seconds = time.monotonic() - began
     print(f"{payments} payments, {trade.rows} rows in {seconds:.0f} s; load {os.getloadavg()[0]:.1f}")
 

@@ -115,27 +115,26 @@ def release(checkout: Checkout) -> None:
 
 def wrong_sums() -> QuerySet[PromoCode]:
     """Codes with a use that is not in their sums: it was counted by a release that had none."""
-    return PromoCode.objects.exclude(summed_count=F("used_count"))
+    return PromoCode.objects.exclude(summed_count=F("used_count")).order_by("pk")
 
 
-def repair_sums() -> None:
-    """Adds the uses of these codes up anew. Nobody waits for that: what is counted meanwhile is added to the result."""
+def repair_sums(promo_id: int) -> None:
+    """Adds the uses of this code up anew. Nobody waits for that: what is counted meanwhile is added to the result."""
     used = Checkout.objects.filter(promo_code=OuterRef("pk"), promo_state=State.USED).order_by()
     sums = used.values("promo_code").annotate(discount=Sum("discount_paise"), total=Sum("total_paise"))
     rows = PromoCode.objects.annotate(
         discount=Coalesce(Subquery(sums.values("discount")), 0),
         total=Coalesce(Subquery(sums.values("total")), 0),
     )
-    for key in wrong_sums().order_by("pk").values_list("pk", flat=True):
-        promo = rows.get(pk=key)  # one statement: the counts and the checkouts of one moment
-        left_out = promo.used_count - promo.summed_count
-        # Else the older release has counted another use, or another worker was faster.
-        unchanged = PromoCode.objects.filter(pk=key, used_count=F("summed_count") + left_out)
-        unchanged.update(
-            summed_count=F("summed_count") + left_out,
-            summed_discount_paise=F("summed_discount_paise") + promo.discount - promo.summed_discount_paise,
-            summed_total_paise=F("summed_total_paise") + promo.total - promo.summed_total_paise,
-        )
+    promo = rows.get(pk=promo_id)  # one statement: the counts and the checkouts of one moment
+    left_out = promo.used_count - promo.summed_count
+    # Else the older release has counted another use, or another worker was faster.
+    unchanged = PromoCode.objects.filter(pk=promo_id, used_count=F("summed_count") + left_out)
+    unchanged.update(
+        summed_count=F("summed_count") + left_out,
+        summed_discount_paise=F("summed_discount_paise") + promo.discount - promo.summed_discount_paise,
+        summed_total_paise=F("summed_total_paise") + promo.total - promo.summed_total_paise,
+    )
 
 
 def _change_state(checkout: Checkout, old: str, new: str) -> bool:

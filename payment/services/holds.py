@@ -91,12 +91,6 @@ def wrong_holds(now: datetime) -> "QuerySet[SlotHold]":
     return SlotHold.objects.filter(wrong, ~Exists(links), state=SlotHold.State.HELD)
 
 
-def release_carts_in_review(now: datetime, limit: int = 20) -> int:
-    """Customers whose money is in review may buy again: frees their carts when a hold would end. Returns the number."""
-    payment_ids = list(carts_in_review(now).order_by("pk").values_list("pk", flat=True)[:limit])
-    return sum(_release_cart(payment_id) for payment_id in payment_ids)
-
-
 def carts_in_review(now: datetime) -> "QuerySet[Payment]":
     """Payments in review whose cart has been kept for as long as a hold."""
     ended = now - (hold_expiry(now) - now) - scaled(MAX_EXTENSION)
@@ -104,18 +98,19 @@ def carts_in_review(now: datetime) -> "QuerySet[Payment]":
         fulfilment=Fulfilment.HELD_FOR_STAFF,
         checkout__state=Checkout.State.RESERVED,
     )
-    return held.filter(Q(checkout__expires_at__lte=ended) | Q(checkout__created_at__gt=now + SKEW))
+    too_long = Q(checkout__expires_at__lte=ended) | Q(checkout__created_at__gt=now + SKEW)
+    return held.filter(too_long).order_by("pk")
 
 
 @transaction.atomic
-def _release_cart(payment_id: int) -> bool:
+def release_cart_in_review(payment_id: int) -> None:
+    """Customers whose money is in review may buy again: frees their cart when a hold would end."""
     payment = lock_payment(pk=payment_id)
     if payment.fulfilment != Fulfilment.HELD_FOR_STAFF or payment.checkout is None:
-        return False
+        return
     release(payment.checkout)
     forgive_hold(payment.checkout)
     record_payment(payment, "released_while_held", "")
-    return True
 
 
 def _latest_end(checkout: Checkout) -> datetime:

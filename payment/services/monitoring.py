@@ -34,11 +34,11 @@ from payment.models import (
 )
 from payment.models.payments import PHONEPE
 from payment.services.clock_repairs import repair_schedules, wrong_schedules
-from payment.services.holds import carts_in_review, release_carts_in_review, repair_holds, wrong_holds
+from payment.services.holds import carts_in_review, release_cart_in_review, repair_holds, wrong_holds
 from payment.services.leases import WHOLE_KIND, left_to_background, process_row
 from payment.services.notifications import alert_staff
-from payment.services.queue import oldest_overdue
-from payment.services.receipts import create_missing_credit_notes, refunds_without_note
+from payment.services.queue import free, oldest_overdue
+from payment.services.receipts import create_missing_credit_note, refunds_without_note
 from payment.services.refunds.amounts import REQUESTED
 from payment.services.retention import delete_old_records, old_records
 from payment.services.schedule import DAY, HOUR, MINUTE, scaled
@@ -57,6 +57,7 @@ NEWEST_PAYMENTS = 1_000  # enough to see ENOUGH_PAYMENTS of a day among them
 SECONDS_BETWEEN_CHECKS = MINUTE
 MOST_GUESS_CASES = 3
 MOST_CASES = 20  # of one rule in one run: the next run alerts the rest
+MOST_REPAIRS = 50  # of one check in one run
 PING_TIMEOUT = (5, 5)
 CASH_COUNTED_BY = 9  # o'clock, of the next morning
 
@@ -84,19 +85,37 @@ class Check:
     signs: Signs | None
 
 
+def repair_rows(
+    kind: str, rows: Callable[[datetime], "QuerySet[Any]"], repair: Callable[[int], None]
+) -> Check:
+    """Each row under a lease of its own: one that cannot be repaired is pushed back, and stops no other.
+
+    `rows` gives those that are wrong, `repair` takes the key of one.
+    """
+
+    def waiting(now: datetime) -> "QuerySet[Any]":
+        return free(rows(now), kind, now)
+
+    def run(now: datetime) -> None:
+        for key in waiting(now).values_list("pk", flat=True)[:MOST_REPAIRS]:
+            process_row(kind, key, repair)
+
+    return Check(run, lambda now: [waiting(now)])
+
+
 # By name: part of the kind of a work lease.
 CHECKS: dict[str, Check] = {
     "moments": Check(repair_schedules, wrong_schedules),
     "hold moments": Check(repair_holds, lambda now: [wrong_holds(now)]),
-    "held payments": Check(release_carts_in_review, lambda now: [carts_in_review(now)]),
+    "held payments": repair_rows("carts in review", carts_in_review, release_cart_in_review),
     "networks of holds": Check(forget_networks, outdated_networks),
-    "sums of promo codes": Check(lambda now: repair_sums(), lambda now: [wrong_sums()]),
+    "sums of promo codes": repair_rows("sums of promo codes", lambda now: wrong_sums(), repair_sums),
     "sessions of the admin": Check(purge_admin, lambda now: [expired_admin_sessions(now)]),
     "counters": Check(
         lambda now: purge_expired(now.timestamp()), lambda now: [counters.expired(now.timestamp())]
     ),
     "old records": Check(delete_old_records, old_records),
-    "credit notes": Check(create_missing_credit_notes, lambda now: [refunds_without_note(now)]),
+    "credit notes": repair_rows("missing credit notes", refunds_without_note, create_missing_credit_note),
 }
 
 

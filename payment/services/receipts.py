@@ -133,12 +133,12 @@ def refunds_without_note(now: datetime) -> QuerySet[Refund]:
     return lately.filter(credit_note=None).order_by("decided_at", "pk")
 
 
-def create_missing_credit_notes(now: datetime, limit: int = 50) -> None:
-    """Gives the oldest of them theirs. The ledger says what went back."""
-    for refund in refunds_without_note(now).select_related("attempt", "payment__checkout")[:limit]:
-        entry = LedgerEntry.objects.get(kind=LedgerEntry.Kind.REFUND, reference=refund.merchant_refund_id)
-        with transaction.atomic():
-            create_credit_note(refund, -entry.amount_paise)
+@transaction.atomic
+def create_missing_credit_note(refund_id: int) -> None:
+    """The ledger says what went back."""
+    refund = Refund.objects.select_related("attempt", "payment__checkout").get(pk=refund_id)
+    entry = LedgerEntry.objects.get(kind=LedgerEntry.Kind.REFUND, reference=refund.merchant_refund_id)
+    create_credit_note(refund, -entry.amount_paise)
 
 
 def _series(payment: Payment) -> Receipt.Series:

@@ -10,7 +10,7 @@ from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from payment.gateways import RefundStatus
-from payment.models import CreditNote, Receipt, ReceiptCounter, Refund
+from payment.models import CreditNote, Receipt, ReceiptCounter, Refund, WorkLease
 from payment.phonepe.enums import ProviderStatus
 from payment.reconciliation.invariants import find_violations
 from payment.services.monitoring import run_checks
@@ -80,6 +80,21 @@ def test_a_refund_that_an_older_release_completed_gets_its_note_from_the_worker(
     note = CreditNote.objects.get(refund=refund)
     assert (note.total_paise, note.issued_at) == (3_000, refund.decided_at)
     assert CreditNote.objects.filter(refund=kept).count() == 1
+
+
+@pytest.mark.work_fails
+def test_a_refund_that_can_have_no_note_stops_no_newer_one():
+    """Its entry of the ledger is missing. It is tried later, and again: staff hear of it."""
+    broken, fine = refunded(paid(), 3_000), refunded(paid(), 4_000)
+    CreditNote.objects.all().delete()
+    Refund.objects.filter(pk=broken.pk).update(merchant_refund_id="of-no-entry")
+    for _ in range(2):
+        run_checks(1)
+
+    assert CreditNote.objects.get().refund == fine
+    lease = WorkLease.objects.get(error__gt="")
+    assert (lease.kind, lease.row, lease.tries) == ("missing credit notes", broken.pk, 1)
+    assert lease.held_until > timezone.now()
 
 
 def test_a_refund_that_is_under_way_has_none():
