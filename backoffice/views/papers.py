@@ -97,6 +97,8 @@ def donations(request: HttpRequest) -> HttpResponse:
     if kind in ("csv", "xlsx"):
         if not may(request, rights.EXPORT_PANS):
             raise PermissionDenied
+        if not form.is_valid():  # a file of this year would be taken for one of the year that was meant
+            raise Http404
         first, last = date(year, 4, 1), date(year + 1, 3, 31)
         return send_table(request, "form-10bd", FORM_10BD, kind, first, last)
     below, rows = _key(request.GET.get("below", "")), donations_of_year(year)

@@ -154,6 +154,13 @@ def test_another_year_has_its_own_donors(desk):
     assert desk("Owner").get(DONATIONS, {"year": "soon"}).context["year"] == year
 
 
+@pytest.mark.parametrize("year", ["soon", "", "-1", "99999"])
+def test_no_file_is_made_of_a_year_that_cannot_be_read(desk, year):
+    for file in "csv", "xlsx":
+        assert desk("Accountant").post(DONATIONS, {"year": year, "file": file}).status_code == 404
+    assert not LogEntry.objects.filter(object_repr__startswith="form-10bd").exists()
+
+
 def test_the_page_of_papers_is_in_the_navigation_of_who_may_see_them(desk):
     for role, sees in (("Support", True), ("Coordinator", False)):
         page = desk(role).get(reverse("desk:tables")).content.decode()
