@@ -225,6 +225,8 @@ def call_unrecorded(
 
 
 def record_calls(calls: Sequence[GatewayCall]) -> None:
+    for call in calls:
+        call.pk = None  # of a transaction that was rolled back: on SQLite, another row may have this key now
     if calls:
         write_together([insert_rows(*calls)])  # without the transaction that `bulk_create` opens
 

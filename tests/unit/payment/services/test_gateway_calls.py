@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.utils import timezone
 
-from payment.models import PaymentAttempt, WebhookEvent
+from core.databases import insert_rows, write_together
+from payment.models import GatewayCall, PaymentAttempt, WebhookEvent
 from payment.services.checkout import start_payment
-from payment.services.gateway_calls import call_permits
+from payment.services.gateway_calls import call_permits, record_calls
 from payment.services.links import return_url
 from payment.services.status import refresh
 from payment.services.webhooks import process_event, receive_webhook
@@ -55,3 +57,19 @@ def test_the_worker_comes_again_later(started, crowd):
     PaymentAttempt.objects.update(next_check_at=timezone.now() - timedelta(seconds=1))
     assert run_due(["attempts"]) == 1
     assert PaymentAttempt.objects.get().next_check_at > timezone.now()
+
+
+def test_calls_of_a_transaction_that_was_rolled_back_are_recorded_beside_those_of_others(started):
+    """SQLite gives their keys to whoever writes next."""
+    fields = GatewayCall.objects.values().latest("pk") | {"id": None}
+    mine, other = GatewayCall(**fields), GatewayCall(**fields)
+    with transaction.atomic():
+        write_together([insert_rows(mine)])
+        transaction.set_rollback(True)
+    other.save()
+    before = GatewayCall.objects.count()
+
+    record_calls([mine])
+
+    assert GatewayCall.objects.count() == before + 1
+    assert mine.pk != other.pk
