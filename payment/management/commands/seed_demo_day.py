@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 
 from django.conf import settings
 from django.contrib.auth.models import Group
+from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone
 from rest_framework.exceptions import APIException
 
@@ -87,8 +88,9 @@ class Command(PrintableCommand):
         day = DemoDay()
         try:
             day.make()
-        except APIException as refusal:  # sold out or closed: the rest of the demo works without it
-            self.stderr.write(f"the demo day is not whole: {refusal.detail}")
+        # Sold out or closed, or somebody has deleted it: the rest of the demo works without it.
+        except (APIException, ObjectDoesNotExist) as refusal:
+            self.stderr.write(f"the demo day is not whole: {refusal}")
         self.stdout.write(f"{day.booked} bookings for the desk to look at")
 
 

@@ -8,7 +8,7 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
-from booking.models import Assignment, Booking, Checkout
+from booking.models import Assignment, Booking, Checkout, Package, Slot
 from payment.management.commands import seed_demo_day
 from payment.models import ManualEntry, PayLink, Payment, Refund
 from payment.services.refunds.amounts import REQUESTED
@@ -64,6 +64,19 @@ def test_an_evening_temple_has_its_day(settings):
     settings.OPENING_HOUR, settings.CLOSING_HOUR = 20, 22
     starts = seed_demo_day.free_starts()
     assert {timezone.localtime(next(starts)).hour for _ in range(3)} == {20}
+
+
+@pytest.mark.parametrize("gone", [Slot, Package])
+def test_a_puja_that_staff_took_out_of_the_demo_leaves_the_rest(gone):
+    call_command("seed_demo")
+    of_a_puja = {Slot: "service__title", Package: "puja_service__title"}[gone]
+    gone.objects.filter(**{of_a_puja: "Satyanarayan Puja"}).delete()
+    out, errors = io.StringIO(), io.StringIO()
+
+    call_command("seed_demo_day", stdout=out, stderr=errors)
+
+    assert "4 bookings" in out.getvalue()
+    assert f"the demo day is not whole: {gone.__name__} matching query" in errors.getvalue()
 
 
 def test_beside_a_real_phonepe_there_is_no_day(settings):
