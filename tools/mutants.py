@@ -1,10 +1,11 @@
 """How many small wrong edits the tests notice: mutation runs by cosmic-ray over the code that moves money.
 
-    make mutants [ARGS="payment/services/refunds/amounts.py ..."] [SAMPLE=20] [SEED=1]
+    make mutants [ARGS="payment/services/refunds/amounts.py --near ..."] [SAMPLE=20] [SEED=1]
 
 Each edit (a comparison turned round, a number changed, a decorator removed ...) is made in a copy of the repository,
 and the unit tests of that module run there. An edit with which they pass has survived: it is printed, with its line.
-SAMPLE=0 makes every edit of the modules named; without names all modules are taken.
+SAMPLE=0 makes every edit of the modules named; without names all modules are taken. With `--near` only the test file
+of the module's name runs, and those that import it: much faster, and what survives may be noticed by other tests.
 """
 
 import argparse
@@ -65,6 +66,9 @@ def main() -> int:
     parser.add_argument("modules", nargs="*", help=f"paths of modules; all of {', '.join(FOLDERS)} without")
     parser.add_argument("--sample", type=int, default=20, help="so many edits of each module; 0: all of them")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument(
+        "--near", action="store_true", help="only tests of that name, or that import the module"
+    )
     options = parser.parse_args()
     modules = options.modules or [
         path.relative_to(ROOT).as_posix()
@@ -75,7 +79,7 @@ def main() -> int:
     if missing := [module for module in modules if not (ROOT / module).is_file()]:
         parser.error(f"there is no {', '.join(missing)}")
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        runs = [pool.submit(run, module, options.sample, options.seed) for module in modules]
+        runs = [pool.submit(run, module, options.sample, options.seed, options.near) for module in modules]
         outcomes = []
         for each in runs:
             outcomes.append(each.result())
@@ -86,11 +90,11 @@ def main() -> int:
     return int(any(one.error for one in outcomes))
 
 
-def run(module: str, sample: int, seed: int) -> Outcome:
+def run(module: str, sample: int, seed: int, near: bool) -> Outcome:
     with tempfile.TemporaryDirectory(prefix="okpuja-mutants-") as folder:
         copy = Path(folder) / "copy"
         shutil.copytree(ROOT, copy, ignore=NOT_CODE)
-        tests = tests_of(module)
+        tests = tests_of(module, near)
         if not tests:
             return Outcome(module, 0, 0, [], "no unit test imports it")
         command = f"{sys.executable} -m pytest -x -q --no-header -p no:cacheprovider {' '.join(tests)}"
@@ -112,8 +116,11 @@ def run(module: str, sample: int, seed: int) -> Outcome:
     return Outcome(module, edits, len(results) - len(survivors), survivors)
 
 
-def tests_of(module: str) -> list[str]:
-    """The test file of that name first, then unit tests that import the module, then those of the modules beside it."""
+def tests_of(module: str, near: bool) -> list[str]:
+    """The test file of that name first, then unit tests that import the module, then those of the modules beside it.
+
+    Without the last if `near`.
+    """
     path = Path(module)
     own = Path("tests/unit") / path.parent / f"test_{path.name}"
     package, name = ".".join(path.parent.parts), path.stem
@@ -126,7 +133,9 @@ def tests_of(module: str) -> list[str]:
         if imports.search(file.read_text(encoding="utf-8"))
     ]
     first = [own] if (ROOT / own).exists() else []
-    beside = [file.relative_to(ROOT) for file in sorted((ROOT / own).parent.glob("test_*.py"))]
+    beside = (
+        [] if near else [file.relative_to(ROOT) for file in sorted((ROOT / own).parent.glob("test_*.py"))]
+    )
     return [file.as_posix() for file in dict.fromkeys([*first, *others, *beside])]
 
 
