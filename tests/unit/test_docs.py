@@ -49,7 +49,18 @@ def test_functions_and_classes_of_the_architecture_are_where_it_says():
 
 def names_of(file: Path) -> set[str]:
     kinds = (ast.FunctionDef, ast.ClassDef)
-    return {node.name for node in ast.walk(ast.parse(file.read_text())) if isinstance(node, kinds)}
+    tree = ast.parse(file.read_text())
+    tables = {node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)}
+    return tables | {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+
+
+def test_each_question_of_the_architecture_is_answered_by_a_function_or_table():
+    asked = (
+        text_of("docs/architecture.md").partition("## Where a question is decided")[2].partition("\n## ")[0]
+    )
+    rows = re.findall(r"(?m)^\| ([^|]+\?) \| (.+) \|$", asked)
+    assert len(rows) >= 10
+    assert [question for question, answer in rows if not NAME_IN_FILE.search(answer)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
