@@ -1,4 +1,4 @@
-"""Which tests a command plays: `make proofs` all of them, `make test` a sample on each database.
+"""Which tests a command plays: `make proofs` all of them on both databases, `make test` a sample, each case on one.
 
 `make samples` counts them.
 """
@@ -7,14 +7,16 @@ import inspect
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 from types import CodeType
 from typing import TypeVar
 from zlib import crc32
 
 import pytest
 
-from tests.harness import FAST, PROOFS
+from tests.harness import FAST, PROOFS, ROOT
 from tests.harness.databases import ON_POSTGRESQL
 
 Row = TypeVar("Row")
@@ -41,13 +43,18 @@ ONCE = (
         for name in ("golive", "management", "test_page", "test_runner.py", "test_views")
     ),
 )
-# Servers as in production, and upgrades: whoever has rows to lose has them on PostgreSQL.
-ON_POSTGRESQL_ONLY = ("integration/upgrade", "system/siege", "system/test_last_release.py::test_people")
+# Servers as in production, processes that are killed, and upgrades: whoever has rows to lose has them on PostgreSQL.
+ON_POSTGRESQL_ONLY = (
+    "integration/upgrade",
+    "system/siege",
+    "system/properties/test_any_moment",
+    "system/test_last_release.py::test_people",
+)
 # On PostgreSQL what races is played whole, and a third of the other tests: on both databases they pass the same code.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
 # Of a test with more cases than these every third one is played: of each test by `make test-fast`, else of the cheap
 # ones, and of those that start servers, browsers or processes.
-MOST_CASES_IF_FAST, MOST_CASES, MOST_CASES_IF_DEAR, SIMILAR = 3, 9, 3, 3
+MOST_CASES_IF_FAST, MOST_CASES, MOST_CASES_IF_DEAR, SIMILAR = 3, 6, 3, 3
 DEAR = ("browser", "slow", "sockets")
 # `make test-fast` leaves out the simulator and files that take three seconds and more.
 LEFT_OUT_IF_FAST = (
@@ -58,6 +65,8 @@ LEFT_OUT_IF_FAST = (
     ),
     "unit/payment/views/test_frontend_2026",
 )
+# What a file says in which a test has real transactions, or asks for PostgreSQL.
+COMMITTING = ("transaction=True", "transactional_db", "live_server", "mark.postgresql")
 RACING = {"at_once", "while_uncommitted", "ThreadPoolExecutor", "Thread"}
 
 
@@ -72,14 +81,19 @@ class Selection:
 
     def loads(self, path: str) -> bool:
         """Of what is left to SQLite nothing needs to be loaded on PostgreSQL."""
-        return self.proofs or not (self.on_postgresql and path.startswith(ONCE))
+        if self.proofs or not self.on_postgresql:
+            return True
+        return not path.startswith(ONCE) and not _is_unit_of_sqlite(path)
 
     def plays(self, item: pytest.Item, number: int, cases: int) -> bool:
         """`number` counts the `cases` of one test, from 0."""
         if self.fast and (_races(item) or _path(item).startswith(LEFT_OUT_IF_FAST)):
             return False  # SQLite lets only one person race
-        left = self._is_left_to_sqlite(item) if self.on_postgresql else self._is_left_to_postgresql(item)
-        return not left and self._is_in_sample(item, number, cases)
+        if not self.on_postgresql and self._is_left_to_postgresql(item, number, cases):
+            return False
+        if self.on_postgresql and self._is_left_to_sqlite(item):
+            return False
+        return self._is_in_sample(item, number, cases)
 
     def _is_in_sample(self, item: pytest.Item, number: int, cases: int) -> bool:
         proof = item.get_closest_marker("proof")
@@ -90,15 +104,24 @@ class Selection:
         every = proof.kwargs["every"] if proof is not None else 1
         if cases > self._most_cases(item):
             every = max(every, SIMILAR)
-        return number % every == (min(every, cases) // 2 if self.on_postgresql else 0)
+        start = min(every, cases) // 2 if self.on_postgresql else 0
+        if every == 1 and item.get_closest_marker("browser") and not self.names_files:
+            # Telephone and large screen come in turn: half of the tests see the one, half the other.
+            every, start = 2, crc32(name_of(item).encode()) % min(2, cases)
+        return number % every == start
 
     def _most_cases(self, item: pytest.Item) -> int:
         if self.fast or self.names_files:
             return MOST_CASES_IF_FAST if self.fast else sys.maxsize
         return MOST_CASES_IF_DEAR if any(map(item.get_closest_marker, DEAR)) else MOST_CASES
 
-    def _is_left_to_postgresql(self, item: pytest.Item) -> bool:
-        return not self.proofs and _path(item).startswith(ON_POSTGRESQL_ONLY) and not self.names_files
+    def _is_left_to_postgresql(self, item: pytest.Item, number: int, cases: int) -> bool:
+        """What `make test` plays there it need not play here, too."""
+        if self.proofs or self.fast or self.names_files:
+            return False
+        there = replace(self, on_postgresql=True)
+        path = _path(item)
+        return path.startswith(ON_POSTGRESQL_ONLY) or (there.loads(path) and there.plays(item, number, cases))
 
     def _is_left_to_sqlite(self, item: pytest.Item) -> bool:
         """What would be no different on PostgreSQL, and two thirds of the unit tests that would hardly be."""
@@ -146,6 +169,16 @@ def name_of(item: pytest.Item) -> str:
 
 def _path(item: pytest.Item) -> str:
     return item.nodeid.removeprefix("tests/")
+
+
+@cache
+def _is_unit_of_sqlite(path: str) -> bool:
+    """A file of unit tests none of which `make test` plays on PostgreSQL: loading it takes longer than reading it."""
+    is_file = path.startswith("unit/") and Path(path).match("test_*.py")
+    if not is_file or path.startswith(MONEY):
+        return False
+    text = (ROOT / "tests" / path).read_text()
+    return not any(word in text for word in COMMITTING)
 
 
 def _commits(item: pytest.Item) -> bool:

@@ -15,15 +15,23 @@ def test_make_proofs_leaves_out_no_case(request):
 
 
 @pytest.mark.proof(every=6)
-@pytest.mark.parametrize("on_postgresql", [False, True])
-def test_of_a_test_in_the_sample_a_case_is_always_played(request, on_postgresql):
+def test_of_a_test_in_the_sample_a_case_is_always_played_and_none_on_both_databases(request):
     """However few it has."""
-    selection = TEST[on_postgresql]
     request.node.add_marker(pytest.mark.postgresql)  # else PostgreSQL plays no test without a database
     for cases in range(1, 30):
-        played = [number for number in range(cases) if selection.plays(request.node, number, cases)]
-        assert len(played) in (cases // 6, cases // 6 + 1)
-        assert played
+        on_sqlite, on_postgresql = (
+            {number for number in range(cases) if selection.plays(request.node, number, cases)}
+            for selection in TEST.values()
+        )
+        assert len(on_postgresql) in (cases // 6, cases // 6 + 1)
+        assert on_postgresql
+        assert not on_sqlite & on_postgresql
+        assert on_sqlite or cases == 1
+
+
+@pytest.mark.browser
+def test_a_page_is_seen_on_one_size_in_make_test(request):
+    assert [TEST[False].plays(request.node, number, 2) for number in range(2)].count(True) == 1
 
 
 @pytest.mark.sockets

@@ -69,6 +69,7 @@ def hear(installation, news):
     ways[news]()
 
 
+@pytest.mark.proof(every=12)
 @pytest.mark.parametrize("begins", BEGINNINGS, ids=lambda begins: begins.__name__)
 def test_whoever_brings_the_news_and_however_often_the_end_is_the_same(generation, begins):
     @settings(max_examples=EXAMPLES)

@@ -4,6 +4,7 @@ Every step keeps the laws. When quiet comes, each paid order is exactly one book
 and our ledger is PhonePe's account. The same deals at every run; `HYPOTHESIS_PROFILE=deep` deals others.
 """
 
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
@@ -183,6 +184,7 @@ class RandomHistory(RuleBasedStateMachine):
             assert audit.at_rest() == {}
 
 
+@pytest.mark.proof(every=2)
 def test_whatever_happens_nothing_is_lost_and_nothing_invented(generation):
     run_state_machine_as_test(
         RandomHistory, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS)

@@ -21,7 +21,7 @@ MAIN = re.compile(r'<main class="desk">(.*)</main>', re.DOTALL)
 TARGET = re.compile(r'(?:href|action)="(/admin/[^"#]*)"')
 
 
-@pytest.mark.proof(every=3)
+@pytest.mark.proof(every=6)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_is_shown_no_link_that_is_closed_to_it(role):
     demo_pages.seed()

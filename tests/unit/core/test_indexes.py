@@ -50,6 +50,7 @@ def run(key: tuple[str, str], way: str, changes: int, monkeypatch) -> None:
         getattr(loader.get_migration(*key), way)(state, editor)
 
 
+@pytest.mark.proof(every=12)
 @pytest.mark.parametrize("key", OF_INDEXES, ids=".".join)
 def test_what_was_interrupted_is_finished_by_the_next_run(key, monkeypatch):
     before = indexes()
