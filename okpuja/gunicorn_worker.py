@@ -2,13 +2,15 @@
 
 gunicorn's own thread worker reads a request and writes its answer in a thread, for as long as the client likes, and its
 main loop waits for clients that do not hang up. Here a thread gets a request that has arrived completely, and what the
-client does not read of the answer is left to the main loop. The main loop never waits, and each step has a deadline.
+client does not read of the answer is left to the main loop. The main loop waits for no client, and each step has a
+deadline.
 Used as `--worker-class okpuja.gunicorn_worker.Worker`; `okpuja/lanes.py` divides `--threads` among kinds of requests.
 """
 
 import errno
 import json
 import logging
+import math
 import re
 import selectors
 import socket
@@ -26,12 +28,16 @@ from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, path_of
+from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, QueueBoard, path_of
 
 logger = logging.getLogger(__name__)
 
 HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
 FIRST_BYTE_SECONDS = 1.0  # after SIGTERM, for the first byte of a request whose connection was accepted
+MORE_THAN_OTHERS = 2  # clicks on *Pay*; then the next connection is left to the process that has fewer
+LEAVE_SECONDS, LONGEST_LEAVE_SECONDS = 0.001, 0.05  # if that one accepts none for so long,
+ALONE_SECONDS = 2.0  # this one accepts them for a while
+NOT_LEFT = (math.inf, 0.0)
 SEND_SECONDS = 30.0  # for a client to read what is left of an answer when the thread has finished
 LINGER_SECONDS = 2.0  # after an answer, for the client to hang up: an earlier close could cut the answer off
 MAX_LINGERING = 100  # more are closed at once
@@ -152,6 +158,8 @@ class Response(wsgi.Response):
     def default_headers(self) -> list[str]:
         return [header for header in super().default_headers() if not header.startswith("Server:")]
 
+
+queues = QueueBoard()  # gunicorn loads this module in the master, also without `preload_app`
 
 # gunicorn has no setting for either.
 util.write_error, wsgi.Response = write_error, Response
@@ -278,8 +286,11 @@ class Connection(TConn):
 
 
 class Worker(ThreadWorker):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    def __init__(self, age: int, *args: Any, **kwargs: Any) -> None:
+        super().__init__(age, *args, **kwargs)  # in the master, which counts the processes that it has forked
+        self._process = age
+        self._left = NOT_LEFT  # the fewest clicks of another process, and since when: time.monotonic()
+        self._alone_until = 0.0  # time.monotonic()
         self._receiving: dict[Connection, None] = {}  # the oldest first
         self._sending: dict[Connection, Future[Any]] = {}
         self._lingering: dict[Connection, None] = {}
@@ -304,6 +315,8 @@ class Worker(ThreadWorker):
             raise RuntimeError("okpuja.gunicorn_worker serves plain HTTP, behind a proxy that ends TLS")
 
     def accept(self, listener: socket.socket) -> None:
+        if self._leaves_next():
+            return
         try:
             sock, client = listener.accept()
         except OSError as error:
@@ -312,6 +325,30 @@ class Worker(ThreadWorker):
             return
         self.nr_conns += 1
         self.enqueue_req(Connection(self, sock, client, listener.getsockname()))
+
+    def _leaves_next(self) -> bool:
+        """Whether the next connection is left to a process with a shorter queue of clicks on *Pay*.
+
+        Only while clicks wait for a thread here. It waits a moment, since the listener stays readable.
+        """
+        clicks, now = self._clicks(), time.monotonic()
+        least = math.inf
+        if clicks > self.tpool.pools[Lane.PAY].threads and now >= self._alone_until:
+            least = queues.least_of_others(self._process, now)
+        if clicks <= least + MORE_THAN_OTHERS:
+            self._left = NOT_LEFT
+            return False
+        if least != self._left[0]:
+            self._left = (least, now)
+        elif now - self._left[1] > LONGEST_LEAVE_SECONDS:
+            self._left, self._alone_until = NOT_LEFT, now + ALONE_SECONDS
+            return False
+        time.sleep(LEAVE_SECONDS)
+        return True
+
+    def _clicks(self) -> int:
+        """What has not arrived yet may be one, too."""
+        return self.tpool.pools[Lane.PAY].inside + len(self._receiving)
 
     def enqueue_req(self, conn: Connection) -> None:
         """Of a new connection, of a kept one that can be read, or of bytes that came behind a request."""
@@ -471,6 +508,10 @@ class Worker(ThreadWorker):
     def murder_pending(self) -> None:
         """gunicorn's main loop calls it at least once a second, also while it ends."""
         now = time.monotonic()
+        if self.alive:
+            queues.write(self._process, self._clicks(), now)
+        else:
+            queues.erase(self._process)
         if self._turned_away and now >= self._log_again_at:
             self._log_again_at = now + 1.0
             logger.warning("clicks on Pay were told to come again", extra={"count": self._turned_away})

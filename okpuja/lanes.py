@@ -5,6 +5,7 @@ not wait behind it. `nginx` can use the same lanes (docs/deployment.md).
 """
 
 import math
+import mmap
 import re
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +21,8 @@ OLDEST_IN_QUEUE_SECONDS = 12.0  # the frontend waits for thirty, and PhonePe may
 LONGEST_RETRY_AFTER = 30
 FIRST_GUESS_SECONDS = 0.4
 WEIGHT_OF_LAST = 0.1
+PROCESSES = 64  # of one server, at most; of more, two share one line of the board
+FRESH_SECONDS = 2.0  # each process writes at least once a second; older lines are of dead or hanging ones
 
 
 class Lane(Enum):
@@ -93,6 +96,10 @@ class LanePool:
         self._promised_until = max(self._promised_until, now + wait / 2) + pace
         return min(math.ceil(self._promised_until - now), LONGEST_RETRY_AFTER)
 
+    @property
+    def inside(self) -> int:
+        return self._inside
+
     def enter(self) -> None:
         self._inside += 1
 
@@ -101,6 +108,34 @@ class LanePool:
         self._inside -= 1
         if seconds is not None:
             self._seconds += (seconds - self._seconds) * WEIGHT_OF_LAST
+
+
+class QueueBoard:
+    """How many clicks on *Pay* each process of a server has, in memory that all of them share.
+
+    Made before the processes are forked. Without it, a process that happens to accept more of a rush still works on it
+    when the others have nothing left to do: 115 of 200 clicks instead of 100.
+    """
+
+    def __init__(self) -> None:
+        self._lines = memoryview(mmap.mmap(-1, PROCESSES * 16)).cast("d")  # when it was written, how many
+
+    def write(self, process: int, count: int, now: float) -> None:
+        line = process % PROCESSES * 2
+        self._lines[line], self._lines[line + 1] = now, count
+
+    def erase(self, process: int) -> None:
+        self.write(process, 0, 0.0)
+
+    def least_of_others(self, process: int, now: float) -> float:
+        """Of those that answer; infinity without any."""
+        own, moments, counts = process % PROCESSES, self._lines[::2], self._lines[1::2]
+        others = (
+            counts[line]
+            for line, moment in enumerate(moments)
+            if line != own and now - moment <= FRESH_SECONDS
+        )
+        return min(others, default=math.inf)
 
 
 class Lanes:

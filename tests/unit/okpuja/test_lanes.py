@@ -1,11 +1,27 @@
 """Buyers wait behind buyers only, and who would wait too long is told when to come again."""
 
 import json
+import logging
+import os
+import selectors
+import socket
+import time
 
 import pytest
+from gunicorn.config import Config
 
-from okpuja.gunicorn_worker import crowded_answer, crowded_page
-from okpuja.lanes import FIRST_GUESS_SECONDS, LONGEST_QUEUE_SECONDS, LONGEST_RETRY_AFTER, Lane, Lanes, lane_of
+from okpuja import gunicorn_worker
+from okpuja.gunicorn_worker import Worker, crowded_answer, crowded_page
+from okpuja.lanes import (
+    FIRST_GUESS_SECONDS,
+    FRESH_SECONDS,
+    LONGEST_QUEUE_SECONDS,
+    LONGEST_RETRY_AFTER,
+    Lane,
+    Lanes,
+    QueueBoard,
+    lane_of,
+)
 
 CLICK = b"POST /api/payments/payments/process-cart/ HTTP/1.1\r\nHost: x\r\n"
 EXPECTED = {
@@ -91,6 +107,81 @@ def test_nobody_but_buyers_is_sent_away(lane):
     for _ in range(5_000):
         pool.enter()
     assert pool.retry_after() is None
+
+
+@pytest.fixture
+def door(monkeypatch):
+    """A listener with one connection that nobody has accepted, and processes of one server with so many clicks."""
+    monkeypatch.setattr(gunicorn_worker, "queues", QueueBoard())
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        processes = []
+
+        def process(clicks):
+            worker = Worker(
+                len(processes) + 1, 0, [listener], None, 30, Config(), logging.getLogger("gunicorn")
+            )
+            worker.tpool, worker.poller = Lanes(8), selectors.DefaultSelector()
+            for _ in range(clicks):
+                worker.tpool.pools[Lane.PAY].enter()
+            worker.murder_pending()  # as the main loop does
+            processes.append(worker)
+            return worker
+
+        with socket.create_connection(listener.getsockname()):
+            yield listener, process
+        for worker in processes:
+            worker.poller.close()
+            worker.tmp.close()
+            for connection in worker._receiving:
+                connection.close()
+
+
+def test_a_process_with_a_longer_queue_of_buyers_leaves_the_next_one_to_another(door):
+    listener, process = door
+    busy, idle = process(clicks=20), process(clicks=3)
+
+    busy.accept(listener)
+    assert busy.nr_conns == 0
+    idle.accept(listener)
+    assert idle.nr_conns == 1
+
+
+@pytest.mark.parametrize(("own", "others"), [(6, [0]), (20, [18, 30]), (20, [])])
+def test_who_has_a_free_thread_or_no_more_than_others_accepts_at_once(door, own, others):
+    listener, process = door
+    here, *_ = process(own), *map(process, others)
+
+    here.accept(listener)
+
+    assert here.nr_conns == 1
+
+
+def test_a_process_that_hangs_keeps_nobody_waiting(door):
+    listener, process = door
+    busy, _ = process(clicks=20), process(clicks=0)
+
+    began = time.monotonic()
+    while not busy.nr_conns:
+        busy.accept(listener)
+        assert time.monotonic() - began < 10
+    with socket.create_connection(listener.getsockname()):
+        busy.accept(listener)  # and the next one at once
+
+    assert busy.nr_conns == 2
+
+
+def test_processes_read_what_the_others_wrote_lately():
+    board = QueueBoard()
+    child = os.fork()
+    if not child:
+        board.write(1, 5, 100.0)
+        os._exit(0)
+    os.waitpid(child, 0)
+
+    assert board.least_of_others(2, 100.0) == 5
+    assert board.least_of_others(1, 100.0) == float("inf"), "its own line"
+    assert board.least_of_others(2, 100.0 + FRESH_SECONDS + 1) == float("inf"), "it has died"
 
 
 def answered(request_bytes):
