@@ -46,6 +46,13 @@ COMMANDS: dict[str, tuple[str, list[Row]]] = {
             for count in (1, 2, 4)
         ],
     ),
+    "backlog": (
+        "bench.backlog 2000",
+        [
+            Row("receipts a second, 4 workers ÷ 1", "≥ 1.0"),
+            Row("holds a second, 4 workers ÷ 1", "≥ 1.0"),
+        ],
+    ),
     "growth": ("bench.growth", [Row("p50 at 1,000,000 ÷ at 1,000, worst", "≤ 1.15", "1.05")]),
     "rush": (
         "bench.rush 200 400",

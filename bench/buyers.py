@@ -10,12 +10,16 @@ import time
 from typing import Any
 
 PATIENCE_SECONDS = 900
+SECONDS_AFTER_DROP = 2.0  # a browser tries again when a connection ends without an answer
 
 
 async def call(
     address: tuple[str, int], method: str, path: str, token: str = "", body: Any = None
 ) -> tuple[int, dict[str, str], bytes]:
-    """Status, headers by lower-case name, body. One connection each, as behind a proxy without keep-alive."""
+    """Status, headers by lower-case name, body. One connection each, as behind a proxy without keep-alive.
+
+    Raises ConnectionError when the connection ends without an answer.
+    """
     reader, writer = await asyncio.open_connection(*address)
     try:
         text = b"" if body is None else json.dumps(body).encode()
@@ -25,6 +29,8 @@ async def call(
         answer = await reader.read()
     finally:
         writer.close()
+    if not answer:
+        raise ConnectionResetError
     first, _, rest = answer.partition(b"\r\n")
     lines, _, content = rest.partition(b"\r\n\r\n")
     pairs = (line.partition(": ") for line in lines.decode("latin-1").split("\r\n"))
@@ -33,16 +39,21 @@ async def call(
 
 async def buy(address: tuple[str, int], token: str, cart: int, began: float) -> dict[str, Any]:
     """Clicks until the answer is final, and comes again when it is told to."""
-    refusals, first_told = 0, 0.0
+    refusals, drops, first_told = 0, 0, 0.0
+    path, body = "/api/payments/payments/process-cart/", {"cart_id": cart}
     while True:
-        status, headers, content = await call(
-            address, "POST", "/api/payments/payments/process-cart/", token, {"cart_id": cart}
-        )
+        try:
+            status, headers, content = await call(address, "POST", path, token, body)
+        except ConnectionError:
+            drops += 1
+            await asyncio.sleep(SECONDS_AFTER_DROP)
+            continue
         now = time.monotonic() - began
         first_told = first_told or now
         if status not in (503, 429) or now > PATIENCE_SECONDS:
             word = json.loads(content).get("code", "") if status >= 300 else ""
-            return {"status": status, "code": word, "at": now, "told": first_told, "refusals": refusals}
+            counted = {"refusals": refusals, "drops": drops}
+            return {"status": status, "code": word, "at": now, "told": first_told} | counted
         refusals += 1
         await asyncio.sleep(float(headers.get("retry-after", 2)))
 
@@ -52,7 +63,10 @@ async def look(
 ) -> None:
     while not ended.is_set():
         began = time.monotonic()
-        status, _, _ = await call(address, "GET", path)
+        try:
+            status, _, _ = await call(address, "GET", path)
+        except ConnectionError:
+            status = 0
         found.append(time.monotonic() - began if status == 200 else 99.0)
         await asyncio.sleep(pause)
 

@@ -124,7 +124,7 @@ def click(url: str, crowd: Crowd) -> dict[str, Any]:
         [sys.executable, "-m", "bench.buyers"],
         input=json.dumps(order),
         cwd=ROOT,
-        capture_output=True,
+        stdout=subprocess.PIPE,
         text=True,
         check=True,
     )
@@ -141,7 +141,8 @@ def report(found: dict[str, Any], installation: Installation, capacity: int) -> 
     [[held, sold]] = installation.query(f"SELECT held, booked FROM booking_slot WHERE id = {found['slot']}")  # noqa: S608
     lines = [
         f"{len(bought)} carts want {capacity} places, load {os.getloadavg()[0]:.1f}",
-        f"answers: {dict(answers)}, told to come again {sum(each['refusals'] for each in bought)} times",
+        f"answers: {dict(answers)}, told to come again {sum(each['refusals'] for each in bought)} times,"
+        f" dropped {sum(each['drops'] for each in bought)} times",
         f"first answer: median {statistics.median(told):.1f} s, last {told[-1]:.1f} s; last final one {last:.1f} s",
         f"opened {len(opened) / last:.1f} a second; PhonePe allows {allowed:.1f}; PhonePe counted: {counts}",
         *(f"{path}: {percentiles(seconds)}" for path, seconds in found["others"].items()),
