@@ -39,7 +39,7 @@ ENDS_AN_ORDER = (ProviderStatus.FAILED, ProviderStatus.NOT_FOUND)
 
 def poll(attempt: PaymentAttempt, deadline: Deadline, source: str, *, giving_up: bool = False) -> Payment:
     """One status request about one attempt, to the merchant it was opened with. Raises NO_ANSWER."""
-    answer, its_poll = _ask(attempt, deadline)
+    answer, its_poll = _fetch(attempt, deadline)
     return apply_status(attempt.pk, answer, source, giving_up=giving_up, poll=its_poll)
 
 
@@ -47,13 +47,13 @@ def poll_for_event(
     attempt: PaymentAttempt, deadline: Deadline, ending: Callable[[], list[Write]] | None
 ) -> bool:
     """As `poll`, for a webhook. Says whether `ending`, which ends the event, was written: with its booking, at once."""
-    answer, its_poll = _ask(attempt, deadline)
+    answer, its_poll = _fetch(attempt, deadline)
     its_poll.ending = ending
     apply_status(attempt.pk, answer, "webhook", poll=its_poll)
     return its_poll.is_ended
 
 
-def _ask(attempt: PaymentAttempt, deadline: Deadline) -> tuple[OrderStatus, Poll]:
+def _fetch(attempt: PaymentAttempt, deadline: Deadline) -> tuple[OrderStatus, Poll]:
     order_id = attempt.merchant_order_id
     answer, calls = call_unrecorded(attempt, PhonePeGateway.order_status, order_id, deadline)
     return answer, Poll(attempt.payment, calls)
@@ -62,7 +62,7 @@ def _ask(attempt: PaymentAttempt, deadline: Deadline) -> tuple[OrderStatus, Poll
 def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus | None:
     """The worker's poll: PhonePe's status of the order, None when there is no answer."""
     try:
-        answer, its_poll = _ask(attempt, deadline)
+        answer, its_poll = _fetch(attempt, deadline)
     except NO_ANSWER as error:
         logger.warning("no answer", extra={"category": error.error_category})
         return None

@@ -18,13 +18,13 @@ def mock():
 
 
 @pytest.fixture(params=[V1, V2], ids=["v1", "v2"])
-def world(request, mock):
+def scripted(request, mock):
     return ScriptedGateway(request.param, mock)
 
 
 @pytest.fixture(params=["v1 upi intent", "v2 sdk"])
 def app(request, mock):
-    """As `world`, for an order that is paid in an app."""
+    """As `scripted`, for an order that is paid in an app."""
     if request.param == "v2 sdk":
         return ScriptedGateway(V2_SDK, mock, order=replace(ORDER, channel=Channel.SDK))
     intent = {"channel": Channel.UPI_INTENT, "target_app": "com.phonepe.app", "device_os": "ANDROID"}

@@ -53,9 +53,9 @@ FRESH_TOKEN = (
 # --- opening an order ---
 
 
-def test_an_order_is_opened_and_its_page_comes_back(world):
-    world.on_pay(world.spoken.page)
-    page = world.pay()
+def test_an_order_is_opened_and_its_page_comes_back(scripted):
+    scripted.on_pay(scripted.spoken.page)
+    page = scripted.pay()
     assert page.url.startswith("https://mercury-uat.phonepe.com/transact/")
     (only,) = page.http_attempts
     assert (only.operation, only.host, only.port) == (Operation.PAY, "phonepe.example", 443)
@@ -126,13 +126,13 @@ ambiguous = pytest.mark.parametrize("answer", AMBIGUOUS.values(), ids=AMBIGUOUS.
 
 
 @ambiguous
-def test_an_ambiguous_request_gets_a_status_check_and_a_retry_only_when_unknown(world, answer):
-    world.on_pay(answer)
-    world.on_status(world.spoken.unknown_order)
-    world.on_pay(world.spoken.page)
-    page = world.pay()
+def test_an_ambiguous_request_gets_a_status_check_and_a_retry_only_when_unknown(scripted, answer):
+    scripted.on_pay(answer)
+    scripted.on_status(scripted.spoken.unknown_order)
+    scripted.on_pay(scripted.spoken.page)
+    page = scripted.pay()
     assert operations(page.http_attempts) == ["pay", "status", "pay"]
-    said = [call.request.body for call in world.mock.calls if call.request.method == "POST"]
+    said = [call.request.body for call in scripted.mock.calls if call.request.method == "POST"]
     assert said[0] == said[1]
 
 
@@ -204,81 +204,81 @@ def test_what_the_merchants_protocol_has_not_is_refused_before_anything_is_sent(
 
 
 @ambiguous
-def test_an_order_that_did_arrive_is_not_opened_a_second_time(world, answer):
-    world.on_pay(answer)
-    world.on_status(world.spoken.pending)
+def test_an_order_that_did_arrive_is_not_opened_a_second_time(scripted, answer):
+    scripted.on_pay(answer)
+    scripted.on_status(scripted.spoken.pending)
     with pytest.raises(CheckoutPageLost) as caught:
-        world.pay()
+        scripted.pay()
     assert caught.value.status.state is ProviderStatus.PENDING
     assert operations(caught.value.http_attempts) == ["pay", "status"]
 
 
-def test_money_learned_of_while_asking_is_handed_over(world):
-    world.on_pay(SILENT)
-    world.on_status(world.spoken.completed)
+def test_money_learned_of_while_asking_is_handed_over(scripted):
+    scripted.on_pay(SILENT)
+    scripted.on_status(scripted.spoken.completed)
     with pytest.raises(CheckoutPageLost) as caught:
-        world.pay()
+        scripted.pay()
     assert (caught.value.status.state, caught.value.status.amount_paise) == (
         ProviderStatus.COMPLETED,
         149900,
     )
 
 
-def test_an_order_of_which_nobody_can_tell_is_unknown_and_not_failed(world, settings):
+def test_an_order_of_which_nobody_can_tell_is_unknown_and_not_failed(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world.on_pay(SILENT)
-    world.on_status(SILENT)
+    scripted.on_pay(SILENT)
+    scripted.on_status(SILENT)
     with pytest.raises(OutcomeUnknown) as caught:
-        world.pay()
+        scripted.pay()
     assert (caught.value.status_code, caught.value.error_category) == (504, "READ_TIMEOUT")
 
 
-def test_a_status_word_we_do_not_know_leaves_the_outcome_unknown(world):
-    world.on_pay(SILENT)
-    world.on_status(world.spoken.strange)
+def test_a_status_word_we_do_not_know_leaves_the_outcome_unknown(scripted):
+    scripted.on_pay(SILENT)
+    scripted.on_status(scripted.spoken.strange)
     with pytest.raises(OutcomeUnknown):
-        world.pay()
+        scripted.pay()
 
 
 @pytest.mark.parametrize("last", [REFUSED, V1.refused, V2.refused])
-def test_once_it_may_have_arrived_no_later_refusal_undoes_that(world, last, settings):
+def test_once_it_may_have_arrived_no_later_refusal_undoes_that(scripted, last, settings):
     settings.PHONEPE_MAX_RETRIES = 1
-    world.on_pay((500, {}))
-    world.on_status(world.spoken.unknown_order)
-    world.on_pay(last)
+    scripted.on_pay((500, {}))
+    scripted.on_status(scripted.spoken.unknown_order)
+    scripted.on_pay(last)
     with pytest.raises(OutcomeUnknown):
-        world.pay()
+        scripted.pay()
 
 
-def test_an_earlier_call_is_asked_about_before_its_order_is_opened_again(world):
-    world.on_status(world.spoken.pending)
+def test_an_earlier_call_is_asked_about_before_its_order_is_opened_again(scripted):
+    scripted.on_status(scripted.spoken.pending)
     with pytest.raises(CheckoutPageLost) as caught:
-        world.pay(check_status_first=True)
+        scripted.pay(check_status_first=True)
     assert operations(caught.value.http_attempts) == ["status"]
 
 
-def test_an_earlier_call_that_never_arrived_is_simply_said_again(world):
-    world.on_status(world.spoken.unknown_order)
-    world.on_pay(world.spoken.page)
-    assert operations(world.pay(check_status_first=True).http_attempts) == ["status", "pay"]
-    assert world.clock.slept == []
+def test_an_earlier_call_that_never_arrived_is_simply_said_again(scripted):
+    scripted.on_status(scripted.spoken.unknown_order)
+    scripted.on_pay(scripted.spoken.page)
+    assert operations(scripted.pay(check_status_first=True).http_attempts) == ["status", "pay"]
+    assert scripted.clock.slept == []
 
 
-def test_a_taken_id_has_lost_its_page(world):
-    world.on_pay(world.spoken.taken)
-    world.on_status(world.spoken.pending)
+def test_a_taken_id_has_lost_its_page(scripted):
+    scripted.on_pay(scripted.spoken.taken)
+    scripted.on_status(scripted.spoken.pending)
     with pytest.raises(CheckoutPageLost) as caught:
-        world.pay()
+        scripted.pay()
     assert (caught.value.status_code, caught.value.status.state) == (409, ProviderStatus.PENDING)
     assert caught.value.status.http_attempts == caught.value.http_attempts
 
 
-def test_a_taken_id_has_lost_its_page_even_if_phonepe_then_falls_silent(world, settings):
+def test_a_taken_id_has_lost_its_page_even_if_phonepe_then_falls_silent(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world.on_pay(world.spoken.taken)
-    world.on_status(SILENT)
+    scripted.on_pay(scripted.spoken.taken)
+    scripted.on_status(SILENT)
     with pytest.raises(CheckoutPageLost) as caught:
-        world.pay()
+        scripted.pay()
     assert caught.value.status is None
 
 
@@ -292,38 +292,38 @@ def test_a_taken_id_has_lost_its_page_even_if_phonepe_then_falls_silent(world, s
         ((404, {"success": False, "code": "404"}), "WRONG_ENDPOINT"),
     ],
 )
-def test_phonepes_no_is_a_no_and_is_not_repeated(world, answer, category):
-    world.on_pay(answer)
+def test_phonepes_no_is_a_no_and_is_not_repeated(scripted, answer, category):
+    scripted.on_pay(answer)
     with pytest.raises(Rejected) as caught:
-        world.pay()
+        scripted.pay()
     assert (caught.value.status_code, caught.value.error_category) == (502, category)
 
 
-def test_a_wall_in_between_is_named_as_such(world, settings):
+def test_a_wall_in_between_is_named_as_such(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world.on_pay((403, "<html>Access denied</html>"))
-    world.on_status((403, "<html>Access denied</html>"))
+    scripted.on_pay((403, "<html>Access denied</html>"))
+    scripted.on_status((403, "<html>Access denied</html>"))
     with pytest.raises(OutcomeUnknown) as caught:
-        world.pay()
+        scripted.pay()
     assert caught.value.error_category == "BLOCKED_RESPONSE"
 
 
 def test_a_page_that_says_401_is_asked_about_before_the_order_is_said_under_a_new_token(mock):
-    world = ScriptedGateway(V2, mock)
-    world.on_pay((401, "<html>Who are you?</html>"))
-    world.hears("POST", "/v1/oauth/token", FRESH_TOKEN)
-    world.on_status(V2.unknown_order)
-    world.on_pay(V2.page)
-    assert operations(world.pay().http_attempts) == ["pay", "token", "status", "pay"]
+    scripted = ScriptedGateway(V2, mock)
+    scripted.on_pay((401, "<html>Who are you?</html>"))
+    scripted.hears("POST", "/v1/oauth/token", FRESH_TOKEN)
+    scripted.on_status(V2.unknown_order)
+    scripted.on_pay(V2.page)
+    assert operations(scripted.pay().http_attempts) == ["pay", "token", "status", "pay"]
 
 
 def test_a_proxy_that_opens_no_way_is_the_hop_that_is_named(mock, settings):
     settings.PHONEPE_MAX_RETRIES = 0
     endpoint = Endpoint(BASE, BASE, proxy="http://me:secret@proxy.example:3128")
-    world = ScriptedGateway(V1, mock, endpoints=(endpoint,))
-    world.on_pay(requests.exceptions.ProxyError("407"))
+    scripted = ScriptedGateway(V1, mock, endpoints=(endpoint,))
+    scripted.on_pay(requests.exceptions.ProxyError("407"))
     with pytest.raises(NotSent) as caught:
-        world.pay()
+        scripted.pay()
     assert (caught.value.error_category, caught.value.host, caught.value.port) == (
         "PROXY_ERROR",
         "proxy.example",
@@ -331,26 +331,26 @@ def test_a_proxy_that_opens_no_way_is_the_hop_that_is_named(mock, settings):
     )
 
 
-def test_the_caller_is_not_told_to_come_back_sooner_than_phonepe_said(world):
-    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
+def test_the_caller_is_not_told_to_come_back_sooner_than_phonepe_said(scripted):
+    scripted.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
     with pytest.raises(NotSent) as caught:
-        world.pay()
+        scripted.pay()
     assert caught.value.retry_after == 60
 
 
 # --- asking ---
 
 
-def test_what_became_of_an_order_is_told(world):
-    world.on_status(world.spoken.completed)
-    status = world.status()
+def test_what_became_of_an_order_is_told(scripted):
+    scripted.on_status(scripted.spoken.completed)
+    status = scripted.status()
     assert (status.state, status.amount_paise) == (ProviderStatus.COMPLETED, 149900)
     assert operations(status.http_attempts) == ["status"]
 
 
-def test_an_order_phonepe_does_not_know_is_an_answer(world):
-    world.on_status(world.spoken.unknown_order)
-    assert world.status().state is ProviderStatus.NOT_FOUND
+def test_an_order_phonepe_does_not_know_is_an_answer(scripted):
+    scripted.on_status(scripted.spoken.unknown_order)
+    assert scripted.status().state is ProviderStatus.NOT_FOUND
 
 
 def test_a_question_may_be_put_to_the_next_endpoint_after_any_failure(two):
@@ -360,101 +360,101 @@ def test_a_question_may_be_put_to_the_next_endpoint_after_any_failure(two):
     assert two.clock.slept == []
 
 
-def test_a_wrong_address_is_never_taken_for_an_unknown_order(world):
-    world.on_status((400, {"message": "Bad Request - Api Mapping Not Found"}))
+def test_a_wrong_address_is_never_taken_for_an_unknown_order(scripted):
+    scripted.on_status((400, {"message": "Bad Request - Api Mapping Not Found"}))
     with pytest.raises(Rejected) as caught:
-        world.status()
+        scripted.status()
     assert caught.value.error_category == "WRONG_ENDPOINT"
 
 
-def test_a_silent_phonepe_leaves_the_order_as_it_was(world, settings):
+def test_a_silent_phonepe_leaves_the_order_as_it_was(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 1
-    world.on_status(SILENT)
-    world.on_status((503, "R999"))
+    scripted.on_status(SILENT)
+    scripted.on_status((503, "R999"))
     with pytest.raises(OutcomeUnknown) as caught:
-        world.status()
+        scripted.status()
     assert caught.value.error_category == "GATEWAY_5XX"
 
 
 def test_an_answer_about_another_order_is_no_answer(mock, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world = ScriptedGateway(V1, mock)
+    scripted = ScriptedGateway(V1, mock)
     other = golden("g06_v1_status_success")
     other["data"]["merchantTransactionId"] = "SOMEBODY-ELSES"
-    world.on_status((200, other))
+    scripted.on_status((200, other))
     with pytest.raises(OutcomeUnknown) as caught:
-        world.status()
+        scripted.status()
     assert caught.value.error_category == "BAD_RESPONSE"
 
 
 # --- refunds ---
 
 
-def test_a_refund_is_accepted(world):
-    world.on_refund(world.spoken.refund_accepted)
-    status = world.refund()
+def test_a_refund_is_accepted(scripted):
+    scripted.on_refund(scripted.spoken.refund_accepted)
+    status = scripted.refund()
     assert (status.state, status.amount_paise) == (ProviderStatus.PENDING, 149900)
 
 
 @pytest.mark.parametrize(
     "answer", [SILENT, (500, {}), V1.refused, V1.taken], ids=["silence", "500", "400", "417"]
 )
-def test_a_refund_that_phonepe_knows_is_not_sent_again(world, answer):
-    world.on_refund(answer)
-    world.on_refund_status(world.spoken.refund_accepted)
-    assert operations(world.refund().http_attempts) == ["refund", "refund_status"]
+def test_a_refund_that_phonepe_knows_is_not_sent_again(scripted, answer):
+    scripted.on_refund(answer)
+    scripted.on_refund_status(scripted.spoken.refund_accepted)
+    assert operations(scripted.refund().http_attempts) == ["refund", "refund_status"]
 
 
-def test_a_refund_that_never_arrived_is_sent_again_under_its_id(world):
-    world.on_refund(SILENT)
-    world.on_refund_status(world.spoken.unknown_refund)
-    world.on_refund(world.spoken.refund_accepted)
-    assert operations(world.refund().http_attempts) == ["refund", "refund_status", "refund"]
+def test_a_refund_that_never_arrived_is_sent_again_under_its_id(scripted):
+    scripted.on_refund(SILENT)
+    scripted.on_refund_status(scripted.spoken.unknown_refund)
+    scripted.on_refund(scripted.spoken.refund_accepted)
+    assert operations(scripted.refund().http_attempts) == ["refund", "refund_status", "refund"]
 
 
-def test_a_refused_refund_that_phonepe_does_not_know_is_rejected(world):
-    world.on_refund(world.spoken.refused)
-    world.on_refund_status(world.spoken.unknown_refund)
+def test_a_refused_refund_that_phonepe_does_not_know_is_rejected(scripted):
+    scripted.on_refund(scripted.spoken.refused)
+    scripted.on_refund_status(scripted.spoken.unknown_refund)
     with pytest.raises(Rejected):
-        world.refund()
+        scripted.refund()
 
 
-def test_a_refund_under_refused_credentials_is_not_even_asked_about(world):
-    world.on_refund((400, golden("g04_v1_key_not_configured")))
+def test_a_refund_under_refused_credentials_is_not_even_asked_about(scripted):
+    scripted.on_refund((400, golden("g04_v1_key_not_configured")))
     with pytest.raises(Rejected) as caught:
-        world.refund()
+        scripted.refund()
     assert operations(caught.value.http_attempts) == ["refund"]
 
 
-def test_a_refund_id_that_is_taken_by_nothing_we_can_see_is_unknown(world):
-    world.on_refund(world.spoken.taken)
-    world.on_refund_status(world.spoken.unknown_refund)
+def test_a_refund_id_that_is_taken_by_nothing_we_can_see_is_unknown(scripted):
+    scripted.on_refund(scripted.spoken.taken)
+    scripted.on_refund_status(scripted.spoken.unknown_refund)
     with pytest.raises(OutcomeUnknown):
-        world.refund()
+        scripted.refund()
 
 
-def test_a_refund_nobody_can_tell_about_is_unknown(world, settings):
+def test_a_refund_nobody_can_tell_about_is_unknown(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world.on_refund(world.spoken.refused)
-    world.on_refund_status(SILENT)
+    scripted.on_refund(scripted.spoken.refused)
+    scripted.on_refund_status(SILENT)
     with pytest.raises(OutcomeUnknown):
-        world.refund()
+        scripted.refund()
 
 
-def test_what_became_of_a_refund_is_told(world):
-    world.on_refund_status(world.spoken.refund_accepted)
-    status = world.gateway.refund_status(REFUND.merchant_refund_id, world.deadline())
+def test_what_became_of_a_refund_is_told(scripted):
+    scripted.on_refund_status(scripted.spoken.refund_accepted)
+    status = scripted.gateway.refund_status(REFUND.merchant_refund_id, scripted.deadline())
     assert status.state is ProviderStatus.PENDING
 
 
 # --- what the house sees of it ---
 
 
-def test_an_error_is_worded_for_a_person_and_names_its_category(world, settings):
+def test_an_error_is_worded_for_a_person_and_names_its_category(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 0
-    world.on_pay(requests.ConnectTimeout())
+    scripted.on_pay(requests.ConnectTimeout())
     with pytest.raises(GatewayError) as caught:
-        world.pay()
+        scripted.pay()
     body = errors.error_body(caught.value)
     assert (body["code"], body["error_category"], body["retryable"]) == (
         "phonepe_unreachable",
@@ -464,12 +464,12 @@ def test_an_error_is_worded_for_a_person_and_names_its_category(world, settings)
     assert "phonepe.example" not in json.dumps(body)
 
 
-def test_no_secret_and_no_phone_number_is_logged_or_kept(world, caplog, settings):
+def test_no_secret_and_no_phone_number_is_logged_or_kept(scripted, caplog, settings):
     settings.PHONEPE_MAX_RETRIES = 0
     caplog.set_level(logging.DEBUG)
-    world.on_pay((400, {"success": False, "code": "BAD_REQUEST", "message": "9876543210"}))
+    scripted.on_pay((400, {"success": False, "code": "BAD_REQUEST", "message": "9876543210"}))
     with pytest.raises(Rejected) as caught:
-        world.pay()
+        scripted.pay()
     told = (
         repr([vars(record) for record in caplog.records])
         + repr(caught.value)
@@ -483,14 +483,14 @@ def test_no_secret_and_no_phone_number_is_logged_or_kept(world, caplog, settings
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.parametrize("is_open", [True, False])
-def test_phonepe_is_never_called_inside_a_transaction(world, is_open):
+def test_phonepe_is_never_called_inside_a_transaction(scripted, is_open):
     if not is_open:
-        world.on_pay(world.spoken.page)
+        scripted.on_pay(scripted.spoken.page)
     with (
         transaction.atomic() if is_open else nullcontext(),
         pytest.raises(InTransaction) if is_open else nullcontext(),
     ):
-        world.pay()
+        scripted.pay()
 
 
 def test_one_gateway_serves_a_merchant_until_the_settings_change(settings):

@@ -16,38 +16,39 @@ from tests.unit.payment.scripted_gateway import (
 from tests.unit.payment.wire import BASE, V1, V2, golden
 
 pytest_plugins = ["tests.unit.payment.gateway_fixtures"]
+FIRST_BACKOFF = client.BACKOFF_BASE_SECONDS  # tests do not wait: a fixture sets it to 0
 
 
 # --- pauses ---
 
 
-def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(world, settings, monkeypatch):
-    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0.5)
+def test_pauses_are_random_and_their_bound_doubles_up_to_four_seconds(scripted, settings, monkeypatch):
+    monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", FIRST_BACKOFF)
     monkeypatch.setattr(random, "uniform", lambda low, high: high)
     settings.PHONEPE_MAX_RETRIES = 5
     for _ in range(6):
-        world.on_pay(REFUSED)
+        scripted.on_pay(REFUSED)
     with pytest.raises(NotSent):
-        world.pay()
-    assert world.clock.slept == [0.5, 1.0, 2.0, 4.0, 4.0]
+        scripted.pay()
+    assert scripted.clock.slept == [0.5, 1.0, 2.0, 4.0, 4.0]
 
 
 # --- turned away ---
 
 
-def test_when_turned_away_we_wait_as_long_as_we_are_told(world):
-    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "7"})
-    world.on_pay(world.spoken.page)
-    assert operations(world.pay().http_attempts) == ["pay", "pay"]
-    assert world.clock.slept == [7.0]
+def test_when_turned_away_we_wait_as_long_as_we_are_told(scripted):
+    scripted.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "7"})
+    scripted.on_pay(scripted.spoken.page)
+    assert operations(scripted.pay().http_attempts) == ["pay", "pay"]
+    assert scripted.clock.slept == [7.0]
 
 
-def test_a_wait_longer_than_the_deadline_is_not_begun(world):
-    world.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
+def test_a_wait_longer_than_the_deadline_is_not_begun(scripted):
+    scripted.on_pay((429, {"code": "TOO_MANY_REQUESTS"}), headers={"Retry-After": "60"})
     with pytest.raises(NotSent) as caught:
-        world.pay()
+        scripted.pay()
     assert caught.value.error_category == "RATE_LIMITED"
-    assert world.clock.slept == []
+    assert scripted.clock.slept == []
 
 
 def test_turned_away_at_one_door_we_do_not_run_to_the_next(two):
@@ -57,9 +58,9 @@ def test_turned_away_at_one_door_we_do_not_run_to_the_next(two):
     assert two.clock.slept == [7.0]
 
 
-def seconds_given(world):
+def seconds_given(scripted):
     """How long each try was allowed to take."""
-    return [call.request.req_kwargs["timeout"][0] for call in world.mock.calls]
+    return [call.request.req_kwargs["timeout"][0] for call in scripted.mock.calls]
 
 
 def test_an_endpoint_gets_its_share_of_the_time_and_asking_keeps_a_fifth(two):
@@ -92,9 +93,9 @@ def test_no_call_outlives_its_deadline(two):
 
 @pytest.fixture
 def v2(mock):
-    world = ScriptedGateway(V2, mock)
-    world.tokens_path = "/v1/oauth/token"
-    return world
+    scripted = ScriptedGateway(V2, mock)
+    scripted.tokens_path = "/v1/oauth/token"
+    return scripted
 
 
 def fresh(token):
@@ -105,8 +106,8 @@ def fresh(token):
     }
 
 
-def authorizations(world):
-    return [call.request.headers.get("Authorization") for call in world.mock.calls]
+def authorizations(scripted):
+    return [call.request.headers.get("Authorization") for call in scripted.mock.calls]
 
 
 def test_a_refused_token_is_renewed_once_and_the_message_repeated(v2):
@@ -190,26 +191,26 @@ def test_questions_are_put_to_an_endpoint_even_while_it_is_left_alone(two):
     assert two.status().http_attempts[0].host == "phonepe.example"
 
 
-def test_when_every_endpoint_is_left_alone_they_are_tried_all_the_same(world, settings):
+def test_when_every_endpoint_is_left_alone_they_are_tried_all_the_same(scripted, settings):
     settings.PHONEPE_MAX_RETRIES = 0
     for _ in range(3):
-        world.on_pay(REFUSED)
+        scripted.on_pay(REFUSED)
         with pytest.raises(NotSent):
-            world.pay()
-    world.on_pay(world.spoken.page)
-    assert world.pay().url
+            scripted.pay()
+    scripted.on_pay(scripted.spoken.page)
+    assert scripted.pay().url
 
 
 def test_a_page_host_is_probed_but_never_sent_anything(mock, settings):
     page_host = Endpoint("https://mercury-t2.phonepe.com/apis", "", signs=False)
-    world = ScriptedGateway(V1, mock, endpoints=(Endpoint(BASE, BASE), page_host))
+    scripted = ScriptedGateway(V1, mock, endpoints=(Endpoint(BASE, BASE), page_host))
     settings.PHONEPE_MAX_RETRIES = 0
-    world.on_pay(REFUSED)
+    scripted.on_pay(REFUSED)
     with pytest.raises(NotSent):
-        world.pay()
-    world.hears("GET", "/", (404, ""), BASE)
-    world.hears("GET", "/", (200, "<html>"), "https://mercury-t2.phonepe.com/apis")
-    attempts = world.gateway.probe(world.deadline())
+        scripted.pay()
+    scripted.hears("GET", "/", (404, ""), BASE)
+    scripted.hears("GET", "/", (200, "<html>"), "https://mercury-t2.phonepe.com/apis")
+    attempts = scripted.gateway.probe(scripted.deadline())
     assert [(each.operation.value, each.host, each.http_status) for each in attempts] == [
         ("probe", "phonepe.example", 404),
         ("probe", "mercury-t2.phonepe.com", 200),
@@ -217,7 +218,7 @@ def test_a_page_host_is_probed_but_never_sent_anything(mock, settings):
     assert "X-VERIFY" not in mock.calls[-1].request.headers
 
 
-def test_a_probe_that_nobody_answers_is_reported_too(world):
-    world.hears("GET", "/", REFUSED)
-    (attempt,) = world.gateway.probe(world.deadline())
+def test_a_probe_that_nobody_answers_is_reported_too(scripted):
+    scripted.hears("GET", "/", REFUSED)
+    (attempt,) = scripted.gateway.probe(scripted.deadline())
     assert (attempt.http_status, attempt.error_category) == (None, "CONNECTION_REFUSED")
