@@ -68,10 +68,11 @@ def test_within_our_state_the_receipt_shows_cgst_and_sgst(registered, cart):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_between_states_it_shows_igst(registered, cart):
-    receipt = pay(cart, state="Bihar").receipt
+@pytest.mark.parametrize(("state", "place"), [("Bihar", "10"), ("Delhi", "07")])
+def test_between_states_it_shows_igst(registered, cart, state, place):
+    receipt = pay(cart, state=state).receipt
 
-    assert (receipt.place_of_supply, receipt.igst_paise, receipt.cgst_paise) == ("10", 16_780, 0)
+    assert (receipt.place_of_supply, receipt.igst_paise, receipt.cgst_paise) == (place, 16_780, 0)
     rows = dict(receipt_document(receipt_of(receipt.payment)).tax.amount_rows())
     assert rows == {"Taxable value": "₹932.20", "IGST 18 %": "₹167.80"}
 
@@ -115,7 +116,7 @@ def test_without_a_gstin_of_ours_nothing_is_taxed(cart):
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("state", ["Uttar Pradesh", "Bihar"])
+@pytest.mark.parametrize("state", ["Uttar Pradesh", "Bihar", "Delhi"])
 def test_credit_notes_of_parts_add_up_to_the_tax_of_the_receipt(registered, cart, settings, state):
     payment = pay(cart, state=state)
     parts = [33_333, 33_333, 11_111, 1_001]
