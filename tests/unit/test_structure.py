@@ -11,6 +11,7 @@ import pytest
 
 from okpuja.build import PACKAGES
 from tests.harness import ROOT
+from tools.code_metrics import count_helpers, measure_traces
 
 MODULES = sorted(
     path.relative_to(ROOT)
@@ -70,6 +71,22 @@ def test_half_of_the_functions_have_ten_lines_or_fewer():
 def test_no_function_has_more_than_sixty_lines(paths):
     every = [(path, node) for path in paths for node in functions(path)]
     assert [f"{path}:{node.name}" for path, node in every if length(node) > 60] == []
+
+
+@pytest.mark.slow
+def test_few_helpers_are_used_once():
+    """One that only names a line makes the reader turn a page for it."""
+    every = sum(1 for path in MODULES for _ in functions(path))
+    _, once = count_helpers([tree(path) for path in MODULES])
+    assert once / every <= 0.12
+
+
+@pytest.mark.proof
+def test_a_payment_and_a_webhook_reach_phonepe_in_eleven_frames():
+    """Traced in a process of its own, from the view to the HTTP request."""
+    traced = measure_traces(ROOT)
+    ways = "process-cart", "webhook"
+    assert [traced[f"{way}: own frames from the view to the HTTP send"] <= 11 for way in ways] == [True, True]
 
 
 @pytest.mark.parametrize("paths", [MODULES, TESTS], ids=["code", "tests"])
