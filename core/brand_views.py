@@ -14,7 +14,7 @@ NO_SCRIPTS = (
 
 class BrandColoursView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
-        return _kept(HttpResponse(f":root{{--brand:{brand().colour}}}\n", content_type="text/css"))
+        return _cacheable(HttpResponse(f":root{{--brand:{brand().colour}}}\n", content_type="text/css"))
 
 
 class BrandLogoView(View):
@@ -23,10 +23,10 @@ class BrandLogoView(View):
         if not found.logo:
             raise Http404
         headers = {"Content-Security-Policy": NO_SCRIPTS}
-        return _kept(HttpResponse(found.logo, content_type=found.logo_type, headers=headers))
+        return _cacheable(HttpResponse(found.logo, content_type=found.logo_type, headers=headers))
 
 
-def _kept(response: HttpResponse) -> HttpResponse:
+def _cacheable(response: HttpResponse) -> HttpResponse:
     """Pages name a new address when the brand changes."""
     patch_cache_control(response, public=True, max_age=DAY)
     response["ETag"] = f'"{brand().version}"'

@@ -44,7 +44,7 @@ def write_support_message(conclusion: Conclusion, evidence: Evidence, now: datet
     body = [
         request_to(conclusion, evidence),
         "",
-        f"What we see: {_seen(conclusion, evidence)}",
+        f"What we see: {_summary(conclusion, evidence)}",
         f"Checked at: {utc:%Y-%m-%d %H:%M:%S} UTC ({india:%Y-%m-%d %H:%M:%S} IST)",
         f"Our server: {socket.gethostname()} (build {settings.BUILD})",
         *_merchant_lines(conclusion, evidence),
@@ -63,7 +63,7 @@ def _recipient(conclusion: Conclusion, probe: ProbeResult | None) -> str:
     return conclusion.culprit.recipient
 
 
-def _seen(conclusion: Conclusion, evidence: Evidence) -> str:
+def _summary(conclusion: Conclusion, evidence: Evidence) -> str:
     """In one sentence. People outside get the finding; our summary speaks of "this server" and "us"."""
     if conclusion.about != "phonepe" or conclusion.culprit not in {Culprit.HOSTING, Culprit.PHONEPE}:
         return conclusion.summary

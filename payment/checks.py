@@ -527,7 +527,7 @@ def address_problems() -> list[Problem]:
             )
             problems.append(problem)
     try:
-        credentials.known()
+        credentials.known_merchants()
     except ImproperlyConfigured as error:
         problems.append(Problem("E009", str(error), 'See "Addresses" in docs/phonepe.md.'))
     return problems

@@ -63,7 +63,7 @@ class Manifest:
 
 
 @dataclass
-class Restored:
+class RestoreResult:
     manifest: Manifest
     facts: dict[str, int]
     differences: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -150,7 +150,7 @@ def verify(file: Path, key: str) -> Manifest:
     return manifest
 
 
-def restore(file: Path, key: str, database: dict[str, Any], uploads: Path | None) -> Restored:
+def restore(file: Path, key: str, database: dict[str, Any], uploads: Path | None) -> RestoreResult:
     """Fills an empty database, and an empty folder of private files; without a folder these stay in the backup.
 
     `database`: of settings.DATABASES. Raises BackupFailed, before anything is written where that is possible.
@@ -178,7 +178,7 @@ def restore(file: Path, key: str, database: dict[str, Any], uploads: Path | None
         for name, before in manifest.facts.items()
         if facts.get(name) != before
     }
-    return Restored(manifest, facts, differences)
+    return RestoreResult(manifest, facts, differences)
 
 
 CHUNK = 1_048_576

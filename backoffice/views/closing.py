@@ -29,7 +29,7 @@ from core.errors import error_body
 from payment.models import Closure, ClosureItem, Refund
 from payment.services.closures import (
     Plan,
-    Planned,
+    PlannedBooking,
     Span,
     approve_closure,
     carry_out_at_once,
@@ -245,7 +245,7 @@ def _rows(plan: Plan, chosen: dict[int, str]) -> list[dict[str, Any]]:
     ]
 
 
-def _then(item: Planned, chosen: dict[int, str]) -> str:
+def _then(item: PlannedBooking, chosen: dict[int, str]) -> str:
     """What is chosen for it; before anybody has chosen, the first that is possible."""
     return chosen.get(item.booking.pk, item.options[0] if item.options else "")
 

@@ -205,13 +205,13 @@ def current() -> Merchant:
 
 def for_identity(identity: Identity) -> Merchant:
     """Exactly the merchant an order was opened under. Raises NotConfigured when its credentials are gone."""
-    for merchant in known():
+    for merchant in known_merchants():
         if merchant.identity == identity:
             return merchant
     raise NotConfigured()
 
 
-def known() -> tuple[Merchant, ...]:
+def known_merchants() -> tuple[Merchant, ...]:
     return config().known
 
 

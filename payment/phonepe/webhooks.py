@@ -25,7 +25,7 @@ def authenticate_webhook(headers: Mapping[str, str], raw_body: bytes) -> Webhook
     """
     by_name = {name.lower(): value for name, value in headers.items()}
     proofs: list[tuple[Merchant, str]] = []
-    for merchant in credentials.known():
+    for merchant in credentials.known_merchants():
         is_v1 = v1.callback_is_authentic(merchant, by_name, raw_body)
         scheme = v1.SCHEME if is_v1 else v2.webhook_scheme(merchant, by_name, raw_body)
         if scheme:

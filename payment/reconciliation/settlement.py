@@ -18,7 +18,7 @@ from pathlib import Path
 
 from core.money import paise, rupees
 from payment.phonepe.schemas import identifier
-from payment.reconciliation.spool import Part, Settled, Spool
+from payment.reconciliation.spool import Part, SettledMoney, Spool
 from payment.reconciliation.table import NotATable, Table
 
 PAYMENT, REFUND = "PAYMENT", "REFUND"
@@ -77,11 +77,11 @@ class Settlement:
     repeats: int = 0
 
     @property
-    def payments(self) -> Mapping[str, Settled]:
+    def payments(self) -> Mapping[str, SettledMoney]:
         return self.spool.of(PAYMENT)
 
     @property
-    def refunds(self) -> Mapping[str, Settled]:
+    def refunds(self) -> Mapping[str, SettledMoney]:
         return self.spool.of(REFUND)
 
     def add_row(self, row: "SettlementRow", width: int, digest: bytes) -> None:

@@ -16,12 +16,12 @@ from payment.reconciliation.discrepancies import (
 )
 from payment.reconciliation.repairs import adopt_settled_refund, poll_order, poll_settled_refund
 from payment.reconciliation.settlement import Settlement
-from payment.reconciliation.spool import Fees, Settled
+from payment.reconciliation.spool import Fees, SettledMoney
 from payment.states import AttemptState, RefundState
 
 BATCH = 500
 SOURCE = "settlement"
-Batch = dict[str, Settled]
+Batch = dict[str, SettledMoney]
 
 
 def compare_settlement(day: date, settlement: Settlement) -> Iterator[Discrepancy]:
@@ -54,7 +54,7 @@ def compare_settlement(day: date, settlement: Settlement) -> Iterator[Discrepanc
     )
 
 
-def _batches(settled: Mapping[str, Settled], in_part: set[str]) -> Iterator[Batch]:
+def _batches(settled: Mapping[str, SettledMoney], in_part: set[str]) -> Iterator[Batch]:
     """Without those of which a part only can be read: their bad rows are reported."""
     items = (item for item in settled.items() if item[0] not in in_part)
     while batch := dict(islice(items, BATCH)):
@@ -129,7 +129,7 @@ def _compare_refunds(batch: Batch, fees: Fees) -> Iterator[Discrepancy]:
             yield from _compare_fees(refund.attempt, reference, settled, entered, fees)
 
 
-def _dashboard_refund(attempt: PaymentAttempt, reference: str, settled: Settled) -> Discrepancy:
+def _dashboard_refund(attempt: PaymentAttempt, reference: str, settled: SettledMoney) -> Discrepancy:
     """A refund of an order of ours that we did not make: it was made in PhonePe's dashboard."""
     theirs = settled.amount_paise
     return order_discrepancy(
@@ -144,7 +144,7 @@ def _dashboard_refund(attempt: PaymentAttempt, reference: str, settled: Settled)
     )
 
 
-def _unknown_to_us(settled: Settled, *, order: str = "", refund: str = "") -> Discrepancy:
+def _unknown_to_us(settled: SettledMoney, *, order: str = "", refund: str = "") -> Discrepancy:
     return Discrepancy(
         Kind.UNKNOWN_TO_US,
         Fix.STRANGER,
@@ -155,7 +155,9 @@ def _unknown_to_us(settled: Settled, *, order: str = "", refund: str = "") -> Di
     )
 
 
-def _contradictions(attempt: PaymentAttempt, settled: Settled, *, refund: str = "") -> Iterator[Discrepancy]:
+def _contradictions(
+    attempt: PaymentAttempt, settled: SettledMoney, *, refund: str = ""
+) -> Iterator[Discrepancy]:
     """Where the file contradicts itself, or a refund contradicts its order: then no fee of it is certain."""
     wrong = list(settled.contradictions)
     if settled.order and settled.order != attempt.merchant_order_id:
@@ -170,7 +172,7 @@ def _contradictions(attempt: PaymentAttempt, settled: Settled, *, refund: str = 
 def _compare_fees(
     attempt: PaymentAttempt,
     reference: str,
-    settled: Settled,
+    settled: SettledMoney,
     entered: dict[str, int],
     fees: Fees,
 ) -> Iterator[Discrepancy]:

@@ -37,7 +37,7 @@ class Part:
 
 
 @dataclass
-class Settled:
+class SettledMoney:
     """What the file says of one payment or refund, in paise: one customer's money may come by several instruments.
 
     Each row counts once here, however often the file has it: see `adding_up_to`. A refund's amount is positive, as it
@@ -60,7 +60,7 @@ class Settled:
         self.contradictions += contradictions
         self.parts.append(part)
 
-    def adding_up_to(self, paise: int) -> "Settled":
+    def adding_up_to(self, paise: int) -> "SettledMoney":
         """With rows that repeat each other counted as often as makes this amount; each once if nothing makes it.
 
         They are one row of exports that overlap, or equal parts of one payment; of those, too, a file may hold several
@@ -102,14 +102,14 @@ class Spool:
         return SpooledRows(self._database, kind)
 
 
-class SpooledRows(Mapping[str, Settled]):
+class SpooledRows(Mapping[str, SettledMoney]):
     """By reference, in the order of the file."""
 
     def __init__(self, database: sqlite3.Connection, kind: str) -> None:
         self._database, self._kind = database, kind
 
-    def __getitem__(self, reference: str) -> Settled:
-        settled = Settled()
+    def __getitem__(self, reference: str) -> SettledMoney:
+        settled = SettledMoney()
         for *paise, order, contradictions in self._database.execute(PARTS, (self._kind, reference)):
             settled.add(Part(*paise), order, json.loads(contradictions))
         if not settled.parts:

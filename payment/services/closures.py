@@ -71,7 +71,7 @@ class Span:
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedBooking:
     """A booking of the time. `move_to`: its nearest free time, kept apart from those of the others; None: there is
     none far enough ahead. `can_choose`: a free time is left to offer. `waits_because`: it is left as it is."""
 
@@ -96,7 +96,7 @@ class Planned:
 class Plan:
     """`alone_paise`: what this person may still send back alone; 0 without the right to refund."""
 
-    items: list[Planned]
+    items: list[PlannedBooking]
     open_slots: int
     alone_paise: int
 
@@ -144,7 +144,7 @@ def plan_closure(span: Span, by: User) -> Plan:
         slot.service_id for slot in free if places[slot.pk] > 0
     }  # pujas with a place that nobody is moved to
     items = [
-        Planned(
+        PlannedBooking(
             booking,
             left.get(booking.checkout.payment.pk, 0),
             moved.get(booking.pk),
@@ -167,7 +167,7 @@ def sample_messages(plan: Plan) -> list[Told]:
     return told
 
 
-def _rehearsed(item: Planned, then: str, payment: Payment) -> object:
+def _rehearsed(item: PlannedBooking, then: str, payment: Payment) -> object:
     booking = Booking.objects.select_related("user", "checkout__cart").get(pk=item.booking.pk)
     slot = _slot_of(booking)
     if then == Then.REFUND:

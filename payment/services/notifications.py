@@ -63,7 +63,7 @@ def booked_notifications(payment: Payment, receipt: Receipt, booking: Booking) -
     """What `notify_booked` writes about a payment as agreed, of rows that may not be in the database yet."""
     facts = _facts_about_money(payment, receipt.received_at) | _puja(booking.checkout, booking)
     facts |= {"amount_paise": receipt.total_paise, "agreed_paise": None, "free_until": _free_until(booking)}
-    facts |= _kept(booking)
+    facts |= _number_and_start(booking)
     kind, key, user = "booked", _key("booked", payment), payment.user
     found = (outbox.compose(kind, key, facts, user=user), outbox.compose_text(kind, key, facts, user))
     return [each for each in found if each is not None]
@@ -117,14 +117,14 @@ def notify_offer_closed(payment: Payment) -> None:
 def notify_paid_twice(payment: Payment, kept: Booking | None) -> None:
     """All of it goes back, because `kept` was booked with other money. The refund has a notification of its own."""
     if kept is not None:
-        _notify("paid_twice", payment, _amount_facts(payment) | _kept(kept))
+        _notify("paid_twice", payment, _amount_facts(payment) | _number_and_start(kept))
 
 
 def notify_surplus(payment: Payment, attempt: PaymentAttempt) -> None:
     """Another order of a payment that had been paid. Not for donations, which have no booking to name."""
     kept = Booking.objects.filter(checkout__payment=payment, status__in=VALID_BOOKING).first()
     if kept is not None:
-        facts = {"amount_paise": attempt.received_paise, **_kept(kept)}
+        facts = {"amount_paise": attempt.received_paise, **_number_and_start(kept)}
         _notify("paid_twice", payment, facts, about=attempt.merchant_order_id)
 
 
@@ -291,7 +291,7 @@ def _booking(payment: Payment) -> outbox.Facts:
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)} if booking else {}
 
 
-def _kept(booking: Booking) -> outbox.Facts:
+def _number_and_start(booking: Booking) -> outbox.Facts:
     return {"book_id": booking.book_id, "starts_at": _iso(booking.starts_at)}
 
 

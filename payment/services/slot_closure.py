@@ -34,14 +34,14 @@ class Outcome(Enum):
 
 
 @dataclass(frozen=True)
-class Cleared:
+class ClearedBooking:
     booking: Booking
     outcome: Outcome
 
 
 @dataclass(frozen=True)
 class Closing:
-    cleared: list[Cleared]
+    cleared: list[ClearedBooking]
     left: int  # bookings for the next call
 
 
@@ -93,7 +93,7 @@ def _clear(
     bookings: QuerySet[Booking], count: int, most: int, clear: Callable[[Booking], Outcome]
 ) -> Closing:
     first = list(bookings[:most])
-    return Closing([Cleared(booking, clear(booking)) for booking in first], max(count - len(first), 0))
+    return Closing([ClearedBooking(booking, clear(booking)) for booking in first], max(count - len(first), 0))
 
 
 def _lock(booking: Booking, slot: Slot | None) -> Payment | None:

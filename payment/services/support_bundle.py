@@ -157,7 +157,7 @@ def support_bundle(case: Case) -> str:
         "messages": [_columns(each.notification, MESSAGE) for each in case.messages],
         "calls": _all(case.calls, CALL),
         "webhooks": [{**_columns(each, EVENT), "body": masked_body(each)} for each in case.events],
-        "timeline": [_told(entry) for entry in case.timeline],
+        "timeline": [_without_reasons(entry) for entry in case.timeline],
     }
     text = redact(json.dumps(printable_values(facts), indent=2, ensure_ascii=False, default=str))
     for known in sorted(_known_of(case), key=len, reverse=True):
@@ -203,7 +203,7 @@ def mask_text(text: str) -> str:
     return CARD.sub("[number]", UPI_ID.sub("[upi id]", redact(text)))
 
 
-def _told(entry: Entry) -> dict[str, Any]:
+def _without_reasons(entry: Entry) -> dict[str, Any]:
     """Without what staff wrote as a reason, which may name people; it is in the text of a refund, too."""
     said = {name: entry[name] for name in TOLD if entry.get(name)}
     if entry["kind"] == "refund":

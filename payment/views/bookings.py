@@ -52,10 +52,10 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
         """By `book_id`; or by the `merchant_order_id` or number of a payment of its cart."""
         bookings, payments = self.get_queryset(), "checkout__cart__checkouts__payment"
         if ref.startswith("BK-"):
-            return self._found(bookings.filter(book_id=ref).first())
+            return self._answer(bookings.filter(book_id=ref).first())
         is_number = ref.isdigit() and len(ref) <= 18
         lookup = f"{payments}__pk" if is_number else f"{payments}__attempts__merchant_order_id"
-        return self._found(bookings.filter(STANDING, **{lookup: ref}).first())
+        return self._answer(bookings.filter(STANDING, **{lookup: ref}).first())
 
     @extend_schema(responses=PaidBookingSerializer)
     @action(detail=False, url_path=f"by-cart/(?P<cart_id>{UUIDConverter.regex})")
@@ -77,10 +77,10 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
         newest = mine.order_by("-pk").values_list("checkout__cart", Exists(waiting)).first()
         bookings = self.get_queryset().filter(STANDING)
         if newest is None:
-            return self._found(bookings.first())
+            return self._answer(bookings.first())
         cart, is_waiting = newest
         found = None if cart is None or is_waiting else bookings.filter(checkout__cart=cart).first()
-        return self._found(found)
+        return self._answer(found)
 
     @extend_schema(
         operation_id="booking_cancel",
@@ -144,7 +144,7 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
     def _changes(self, request: Request, booking: Booking) -> Response:
         return Response(OwnBookingChangesSerializer(booking, context={"request": request}).data)
 
-    def _found(self, booking: Booking | None) -> Response:
+    def _answer(self, booking: Booking | None) -> Response:
         return Response({"success": True, "data": PaidBookingSerializer(self._existing(booking)).data})
 
     def _existing(self, booking: Booking | None) -> Booking:

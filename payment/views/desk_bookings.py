@@ -218,7 +218,7 @@ class DeskDashboardView(APIView):
     )
     def get(self, request: Request) -> Response:
         """`days`: bookings that were made within so many days, today included. Without it, all."""
-        question = DashboardQuestion(data=_given(request, DashboardQuestion))
+        question = DashboardQuestion(data=_query_parameters(request, DashboardQuestion))
         question.is_valid(raise_exception=True)
         days, bookings = question.validated_data.get("days"), Booking.objects.all()
         if days:
@@ -240,7 +240,7 @@ class DeskReportsView(APIView):
     )
     def get(self, request: Request) -> Response:
         """Of the last thirty days, or of `start_date` to `end_date`: when the bookings were made."""
-        question = ReportQuestion(data=_given(request, ReportQuestion))
+        question = ReportQuestion(data=_query_parameters(request, ReportQuestion))
         question.is_valid(raise_exception=True)
         asked = question.validated_data
         report = getattr(self, f"_{asked['report_type']}")(_period(asked))
@@ -276,7 +276,7 @@ class DeskReportsView(APIView):
         return assignment_report(period)
 
 
-def _given(request: Request, form: type[serializers.Serializer[Any]]) -> dict[str, Any]:
+def _query_parameters(request: Request, form: type[serializers.Serializer[Any]]) -> dict[str, Any]:
     """The parameters that the form knows, without empty ones."""
     names = form().fields
     return {name: value for name, value in request.query_params.items() if value and name in names}

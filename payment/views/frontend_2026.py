@@ -109,11 +109,11 @@ class Frontend2026ViewSet(ViewSet):
         form = VerifyRequest(data=request.data)
         form.is_valid(raise_exception=True)
         payments = payments_of_cart(cast(User, request.user), form.validated_data["cart_id"])
-        was_booked = page_status(_told(that_may_tell(payments))) == PageStatus.SUCCESS
+        was_booked = page_status(_most_telling_or_404(that_may_tell(payments))) == PageStatus.SUCCESS
         if not was_booked:
             newest = payments.filter(UNDECIDED).order_by("-pk")[:UNDECIDED_AT_ONCE]
             refresh_each(newest, CHECK_BOOKING_SECONDS, "verify and complete", refresh_after_return)
-        payment = _told(for_wire(that_may_tell(payments)))
+        payment = _most_telling_or_404(for_wire(that_may_tell(payments)))
         context = {"request": request, "was_booked": was_booked}
         return Response(VerifiedSerializer(payment, context=context).data)
 
@@ -134,10 +134,10 @@ def _refreshed(payments: QuerySet[Payment], source: str) -> Payment:
     decisive = most_telling(known)
     if decisive is not None and page_status(decisive) != PageStatus.SUCCESS:
         refresh_each(sorted(known, key=lambda each: -each.pk), STATUS_SECONDS, source, refresh)
-    return _told(for_wire(that_may_tell(payments)))
+    return _most_telling_or_404(for_wire(that_may_tell(payments)))
 
 
-def _told(payments: Iterable[Payment]) -> Payment:
+def _most_telling_or_404(payments: Iterable[Payment]) -> Payment:
     payment = most_telling(payments)
     if payment is None:
         raise NotFound(_("Nobody has paid for this yet."))

@@ -50,7 +50,7 @@ def test_a_merchant_id_with_a_salt_key_means_v1(real):
 def test_the_generation_can_be_chosen_and_the_other_stays_known(real):
     real.PHONEPE_API_VERSION = "v1"
     assert credentials.current().identity.generation == "v1"
-    assert [merchant.identity.generation for merchant in credentials.known()] == ["v1", "v2"]
+    assert [merchant.identity.generation for merchant in credentials.known_merchants()] == ["v1", "v2"]
     assert credentials.for_identity(Identity("v2", "UAT", "SU123", False)).client_secret == "our-secret"
 
 
@@ -71,7 +71,7 @@ def test_without_a_base_url_the_documented_addresses_are_used(real, generation, 
 def test_a_base_url_is_for_the_generation_in_use_only(real):
     real.PHONEPE_API_VERSION = "v1"
     real.PHONEPE_BASE_URL = "https://api-preprod.phonepe.com/apis/hermes"
-    v1, v2 = credentials.known()
+    v1, v2 = credentials.known_merchants()
     assert v1.endpoints[0].base_url == "https://api-preprod.phonepe.com/apis/hermes"
     assert v2.endpoints[0].base_url == "https://api-preprod.phonepe.com/apis/pg-sandbox"
 
@@ -79,7 +79,7 @@ def test_a_base_url_is_for_the_generation_in_use_only(real):
 def test_no_secret_shows_in_a_merchant(real):
     real.PHONEPE_WEBHOOK_SECRET = "whsec-1"
     real.PHONEPE_PROXY_URL = "http://me:proxy-pass@proxy.example:3128"
-    for merchant in credentials.known():
+    for merchant in credentials.known_merchants():
         shown = repr(merchant)
         for secret in ("our-salt", "our-secret", "hook-pass-1", "whsec-1", "proxy-pass"):
             assert secret not in shown
@@ -104,7 +104,10 @@ def test_an_order_of_another_environment_is_not_asked_about_with_our_key(real):
 def test_after_a_change_of_keys_the_old_ones_verify_and_the_new_ones_ask(real):
     real.PHONEPE_CLIENT_ID = ""
     real.PHONEPE_PREVIOUS = [{"merchant_id": "M2OURS", "salt_key": "old-salt", "salt_index": 2}]
-    assert [merchant.salt_keys for merchant in credentials.known()] == [{1: "our-salt"}, {2: "old-salt"}]
+    assert [merchant.salt_keys for merchant in credentials.known_merchants()] == [
+        {1: "our-salt"},
+        {2: "old-salt"},
+    ]
     assert credentials.for_identity(Identity("v1", "UAT", "M2OURS", False)).salt_keys == {1: "our-salt"}
 
 
@@ -121,7 +124,7 @@ def test_after_a_change_of_keys_the_old_ones_verify_and_the_new_ones_ask(real):
 def test_former_credentials_that_make_no_sense_are_refused(real, previous):
     real.PHONEPE_PREVIOUS = previous
     with pytest.raises(ImproperlyConfigured, match="PHONEPE_PREVIOUS"):
-        credentials.known()
+        credentials.known_merchants()
 
 
 # --- simulation ---

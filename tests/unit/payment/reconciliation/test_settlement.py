@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from core.money import grouped, rupees
-from payment.reconciliation.settlement import NotASettlement, Settled, read, read_file
+from payment.reconciliation.settlement import NotASettlement, SettledMoney, read, read_file
 from tests.unit.payment.wire import GOLDEN
 
 COLUMNS = (
@@ -207,10 +207,10 @@ def test_the_export_of_v2_with_its_69_columns_is_read():
     settled = read_file(V2)
 
     assert settled.payments == {
-        "OKPMADEUP0001": Settled(110_000, -2_200, -396),
-        "OKPMADEUP0002": Settled(210_050, -4_201, -756),
+        "OKPMADEUP0001": SettledMoney(110_000, -2_200, -396),
+        "OKPMADEUP0002": SettledMoney(210_050, -4_201, -756),
     }
-    assert settled.refunds == {"R1-OKPMADEUP0001": Settled(30_000, 0, 0, order="OKPMADEUP0001")}
+    assert settled.refunds == {"R1-OKPMADEUP0001": SettledMoney(30_000, 0, 0, order="OKPMADEUP0001")}
     assert (settled.bad_rows, settled.rows, settled.repeats) == ([], 4, 1)
 
 
@@ -326,6 +326,6 @@ def test_whatever_order_and_spelling_a_file_has_not_a_paisa_is_lost_or_invented(
 
     assert settled.bad_rows == []
     assert settled.payments == {
-        reference: Settled(amount, -fee, -tax) for reference, (amount, fee, tax) in orders.items()
+        reference: SettledMoney(amount, -fee, -tax) for reference, (amount, fee, tax) in orders.items()
     }
     assert settled.repeats == len(again)
