@@ -181,9 +181,14 @@ class CompiledValues(Generic[P]):
         return row
 
     def query(self, *args: P.args, **kwargs: P.kwargs) -> Query[tuple[Any, ...] | None]:
+        every = self.every(*args, **kwargs)
+        return Query(every.sql, every.parameters, lambda rows: next(iter(every.read(rows[:1])), None))
+
+    def every(self, *args: P.args, **kwargs: P.kwargs) -> Query[list[tuple[Any, ...]]]:
+        """The values of all rows."""
         sql, template, converters = self._select(connections[DEFAULT_DB_ALIAS].vendor)
         values = template.fill(self._signature.bind(*args, **kwargs).arguments)
-        return Query(sql, values, lambda rows: _converted(rows[0], converters) if rows else None)
+        return Query(sql, values, lambda rows: [_converted(row, converters) for row in rows])
 
     def _compile(self, vendor: str) -> tuple[str, Template, dict[int, Any]]:
         markers = _markers(self._signature)

@@ -94,7 +94,7 @@ def handle_event(event_id: int) -> None:
 
 
 def send_notification(notification_id: int) -> None:
-    notification = _begin(Notification, notification_id)
+    notification = _begin(Notification, notification_id, "user")
     send(notification, attach)
     pause = pause_after(notification)
     _reschedule(notification, None if pause is None else database_now() + scaled(pause))
@@ -164,10 +164,10 @@ def delete_session(session_id: int) -> None:
 
 CHECKED, ENDING = ("next_check_at",), ("expires_at",)
 KINDS: dict[str, Job] = {
-    "attempts": Job(partial(due, PaymentAttempt), poll_attempt, columns=CHECKED),
-    "refunds": Job(partial(due, Refund), send_refund, columns=CHECKED),
-    "events": Job(partial(due, WebhookEvent), handle_event, columns=CHECKED),
-    "fulfilments": Job(queue.fulfilments_due, fulfil_payment, columns=("fulfil_at",)),
+    "attempts": Job(partial(due, PaymentAttempt), poll_attempt, columns=CHECKED, constant=True),
+    "refunds": Job(partial(due, Refund), send_refund, columns=CHECKED, constant=True),
+    "events": Job(partial(due, WebhookEvent), handle_event, columns=CHECKED, constant=True),
+    "fulfilments": Job(queue.fulfilments_due, fulfil_payment, columns=("fulfil_at",), constant=True),
     "holds": Job(queue.holds_due, expire_hold, columns=ENDING),
     "pay_links": Job(links_due, end_link, columns=ENDING),
     "offers": Job(queue.offers_due, expire_offer, columns=ENDING),
@@ -188,9 +188,11 @@ KINDS: dict[str, Job] = {
     "sessions": Job(
         session_ends.over, delete_session, columns=("ended_at", "expires_at"), kept=session_ends.KEPT
     ),
-    "notifications": Job(partial(due, Notification), send_notification, MAIL_LEASE, columns=CHECKED),
+    "notifications": Job(
+        partial(due, Notification), send_notification, MAIL_LEASE, columns=CHECKED, constant=True
+    ),
     "server_events": Job(webhook_sending.events_to_distribute, webhook_sending.distribute),
-    "webhooks": Job(partial(due, WebhookDelivery), send_webhook, columns=CHECKED),
+    "webhooks": Job(partial(due, WebhookDelivery), send_webhook, columns=CHECKED, constant=True),
     "receipts": Job(queue.receipts_due, assign_receipt_number),
     "credit_notes": Job(queue.credit_notes_due, assign_credit_note_number),
     "diagnosis": Job(diagnosis_due, run_diagnosis),

@@ -2,10 +2,13 @@
 
 import uuid
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, models
 from django.db.models import Q
 from django.db.models.expressions import Combinable
+
+from core.databases import Query, read_together
 
 # In place of several statements of the ORM, which has no "ON CONFLICT … WHERE": every piece of work begins with it.
 CLAIM = """
@@ -14,7 +17,7 @@ VALUES (%s, %s, %s, %s, %s, 1, '')
 ON CONFLICT (kind, "row") DO UPDATE SET token = excluded.token, taken_at = excluded.taken_at,
     held_until = excluded.held_until, tries = lease.tries + 1
 WHERE NOT (lease.taken_at <= %s AND lease.held_until > excluded.taken_at)
-RETURNING *
+RETURNING id, tries, error
 """
 # Callers read the clock a little before they look at a lease, and on SQLite each has its own.
 CLOCK_TOLERANCE = timedelta(minutes=1)
@@ -48,11 +51,25 @@ class WorkLease(models.Model):
     @classmethod
     def claim(cls, kind: str, row: int, now: datetime, until: datetime) -> "WorkLease | None":
         """Takes the lease if nobody holds it, in one statement. The database decides between several callers."""
+        lease: WorkLease | None
+        [lease] = read_together(cls.claiming(kind, row, now, until))
+        return lease
+
+    @classmethod
+    def claiming(cls, kind: str, row: int, now: datetime, until: datetime) -> "Query[WorkLease | None]":
+        """`claim`, in one message with what is read next."""
         token = uuid.uuid4()
         stored_token = token if connection.features.has_native_uuid_field else token.hex
         moments = map(connection.ops.adapt_datetimefield_value, (now, until, now + CLOCK_TOLERANCE))
-        found = list(cls.objects.raw(CLAIM, [kind, row, stored_token, *moments]))
-        return found[0] if found else None
+
+        def read(rows: list[tuple[Any, ...]]) -> WorkLease | None:
+            for key, tries, error in rows:
+                lease = cls(key, kind, row, token, now, until, tries, error)
+                lease._state.adding, lease._state.db = False, connection.alias
+                return lease
+            return None
+
+        return Query(CLAIM, [kind, row, stored_token, *moments], read)
 
     def is_held(self, now: datetime) -> bool:
         """A lease that was taken in the future has ended: the clock was set back since."""

@@ -10,15 +10,19 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from django.db import InterfaceError, OperationalError, connection
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from core.clocks import database_now
+from core.compiled import CompiledRead, CompiledValues
+from core.databases import Query, read_together, reserving_keys
 from core.logging import log_scope, redact
 from notifications.services import alert, cases_alerted_today
 from payment.models import WorkLease
+from payment.models.work import CLOCK_TOLERANCE
 from payment.services.queue import free
 from payment.services.schedule import HOUR, scaled
 
@@ -45,7 +49,8 @@ class Job:
 
     `act` returns when the row is due again, for work that is kept by no column of its own, else None.
     `lease` must be longer than the longest `act`. `columns` say when a row is due, `kept` after the first of them.
-    Without columns, a row is due as soon as `due` gives it.
+    Without columns, a row is due as soon as `due` gives it. `constant`: `due` compares columns with its moment and with
+    nothing else, so that its statements are compiled once (`core.compiled`).
     """
 
     due: Callable[[datetime], QuerySet[Any] | Sequence[int]]
@@ -53,6 +58,7 @@ class Job:
     lease: timedelta = LEASE
     columns: tuple[str, ...] = ()
     kept: timedelta = timedelta()
+    constant: bool = False
 
 
 def process_next_row(
@@ -63,11 +69,12 @@ def process_next_row(
     `claimed` is called before the work on the row begins. Raises only when the database cannot be used.
     """
     rows: list[int] = []
+    clock = now
     with push_back_on_error(kind, WHOLE_KIND):
-        rows = _free_rows(kind, job, now)
+        clock, rows = _free_rows(kind, job, now)
     while rows:
         row = rows.pop(0)
-        lease = _claim(kind, row, job.lease)
+        lease, is_due = _claim_if_due(kind, job, row, now, clock)
         if lease is None:
             random.shuffle(
                 rows
@@ -75,13 +82,14 @@ def process_next_row(
             continue
         claimed()
         with log_scope(), push_back_on_error(kind, row, lease):
-            if not _is_due(job, row, now):  # the last holder of the lease has done it
+            if not is_due:  # the last holder of the lease has done it
                 _end(lease, None)
                 continue
             again_at = job.act(row)
-            if again_at is None and _is_due(job, row, now):
+            if again_at is None and not _end_if_done(lease, job, now):
                 raise NoProgress(f"{kind} {row}")
-            _end(lease, again_at)
+            if again_at is not None:
+                _end(lease, again_at)
         return True
     return False
 
@@ -143,19 +151,63 @@ def pause_after(tries: int) -> timedelta:
     return scaled(min(FIRST_PAUSE * 2 ** min(tries - 1, 20), LONGEST_PAUSE))
 
 
-def _free_rows(kind: str, job: Job, now: datetime) -> list[int]:
-    whole = WorkLease.objects.filter(kind=kind, row=WHOLE_KIND).first()
+def _free_rows(kind: str, job: Job, now: datetime) -> tuple[datetime, list[int]]:
+    """With the time of the database's clock."""
+    found: list[Any] | None = None
+    if job.constant:
+        free_rows = _free_constant_rows(kind, job).every(now, now + CLOCK_TOLERANCE)
+        (clock, _), wholes, found = read_together(
+            reserving_keys(), _leases_of_row.query(kind, WHOLE_KIND), free_rows
+        )
+    else:
+        (clock, _), wholes = read_together(reserving_keys(), _leases_of_row.query(kind, WHOLE_KIND))
+    whole = next(iter(wholes), None)
     if whole is not None and whole.is_held(now):
-        return []
-    found = job.due(now)
-    if isinstance(found, QuerySet):
-        rows = list(free(found, kind, now).values_list("pk", flat=True)[:CANDIDATES])
+        return clock, []
+    if found is not None:
+        rows = [row for (row,) in found]
+    elif isinstance(looked_for := job.due(now), QuerySet):
+        rows = list(free(looked_for, kind, now).values_list("pk", flat=True)[:CANDIDATES])
     else:
         held = set(WorkLease.objects.filter(WorkLease.held(now), kind=kind).values_list("row", flat=True))
-        rows = [row for row in found if row not in held][:CANDIDATES]
+        rows = [row for row in looked_for if row not in held][:CANDIDATES]
     if whole is not None and whole.error and WHOLE_KIND not in rows:
         _end(whole, None)  # its rows can be looked for again
-    return rows
+    return clock, rows
+
+
+@CompiledRead
+def _leases_of_row(kind: str, row: int) -> QuerySet[WorkLease]:
+    return WorkLease.objects.filter(kind=kind, row=row)
+
+
+@cache
+def _free_constant_rows(kind: str, job: Job) -> CompiledValues[[datetime, datetime]]:
+    """`taken_before`: see WorkLease.held."""
+
+    def build(now: datetime, taken_before: datetime) -> QuerySet[Any, Any]:
+        held = WorkLease.objects.filter(
+            taken_at__lte=taken_before, held_until__gt=now, kind=kind, row=OuterRef("pk")
+        )
+        return _due_rows(job, now).exclude(Exists(held)).values_list("pk")[:CANDIDATES]
+
+    return CompiledValues(build)
+
+
+@cache
+def _constant_row(job: Job) -> CompiledValues[[datetime, int]]:
+    """The row, if it is due."""
+
+    def build(now: datetime, row: int) -> QuerySet[Any, Any]:
+        return _due_rows(job, now).filter(pk=row).order_by().values_list("pk")
+
+    return CompiledValues(build)
+
+
+def _due_rows(job: Job, now: datetime) -> QuerySet[Any]:
+    found = job.due(now)
+    assert isinstance(found, QuerySet)  # noqa: S101 - of a constant job
+    return found
 
 
 def _is_due(job: Job, row: int, now: datetime) -> bool:
@@ -163,28 +215,69 @@ def _is_due(job: Job, row: int, now: datetime) -> bool:
     return found.filter(pk=row).exists() if isinstance(found, QuerySet) else row in found
 
 
-def _claim(kind: str, row: int, length: timedelta) -> WorkLease | None:
+def _claim_if_due(
+    kind: str, job: Job, row: int, now: datetime, clock: datetime
+) -> tuple[WorkLease | None, bool]:
+    """The lease, if the row has no holder, and whether the row is still due. `clock`: the database's, just before."""
+    if not job.constant:
+        lease = _claim(kind, row, job.lease, clock)
+        return lease, lease is not None and _is_due(job, row, now)
+    claiming = WorkLease.claiming(kind, row, clock, clock + max(job.lease, pause_after(1)))
+    lease, found = read_together(claiming, _constant_row(job).query(now, row))
+    return _after_tries(lease, job.lease), found is not None
+
+
+def _claim(kind: str, row: int, length: timedelta, now: datetime | None = None) -> WorkLease | None:
     """The lease, if the row has no holder."""
-    now = database_now()
-    lease = WorkLease.claim(kind, row, now, now + max(length, pause_after(1)))
+    now = now or database_now()
+    return _after_tries(WorkLease.claim(kind, row, now, now + max(length, pause_after(1))), length)
+
+
+def _after_tries(lease: WorkLease | None, length: timedelta) -> WorkLease | None:
+    """Longer after failed tries."""
     if lease is None or lease.tries == 1:
         return lease
     _alert_if_often(
         lease, lease.tries - 1
     )  # the last try may have killed its process before it could alert anybody
     if (longest := pause_after(lease.tries)) > length:
-        lease.held_until = now + longest
+        lease.held_until = lease.taken_at + longest
         WorkLease.objects.filter(pk=lease.pk, token=lease.token).update(held_until=lease.held_until)
     return lease
 
 
 def _end(lease: WorkLease, again_at: datetime | None) -> None:
     """The work is done. A caller that has lost the lease meanwhile changes nothing."""
-    ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
     if again_at is None:
-        ours._raw_delete(ours.db)  # `delete` opens a transaction; nothing refers to a lease
+        read_together(_ending(lease))
     else:
+        ours = WorkLease.objects.filter(pk=lease.pk, token=lease.token)
         ours.update(held_until=again_at, tries=0, error="")
+
+
+def _ending(lease: WorkLease, unless: Query[Any] | None = None) -> Query[bool]:
+    """Deletes the lease, if it is ours and `unless` finds no row; says whether it did.
+
+    The ORM's `delete` opens a transaction, and nothing refers to a lease.
+    """
+    sql = "DELETE FROM payment_worklease WHERE id = %s AND token = %s"
+    token = lease.token if connection.features.has_native_uuid_field else lease.token.hex
+    parameters = [lease.pk, token]
+    if unless is not None:
+        sql, parameters = f"{sql} AND NOT EXISTS ({unless.sql})", [*parameters, *unless.parameters]
+    return Query(f"{sql} RETURNING id", parameters, bool)
+
+
+def _end_if_done(lease: WorkLease, job: Job, now: datetime) -> bool:
+    """As `_end`, unless the row is still due: then nothing is changed, and it says False."""
+    if job.constant:
+        [is_ended] = read_together(_ending(lease, unless=_constant_row(job).query(now, lease.row)))
+        if is_ended:
+            return True
+    if _is_due(job, lease.row, now):
+        return False
+    _end(lease, None)
+    return True
 
 
 def close_unusable_connection() -> None:

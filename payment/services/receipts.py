@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from accounts.pan_cards import KeyIsMissing, mask
 from booking.models import Booking, Checkout
 from core.compiled import CompiledRead, CompiledValues
-from core.databases import insert_rows, update_row, write_together
+from core.databases import insert_rows, read_together, update_row, write_together
 from core.errors import Unavailable
 from core.language import ENGLISH, Text, localized, supported_language
 from core.texts import shown
@@ -337,9 +337,13 @@ def _tax_lines(paper: Receipt | CreditNote) -> TaxLines | None:
 
 def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocument:
     payment, checkout = receipt.payment, receipt.payment.checkout
-    entry = _receipt_entry(payment)
+    paid_by, booking = _paying_entries.one(payment.pk), None
+    if checkout is None:
+        [entry] = read_together(paid_by)
+    else:
+        entry, bookings = read_together(paid_by, _bookings_of_checkout.query(checkout.pk))
+        booking = next(iter(bookings), None)
     donation = _donation_of(payment)
-    booking = _bookings_of_checkout.first(checkout.pk) if checkout else None
     return ReceiptDocument(
         number=str(receipt),
         received_at=receipt.received_at,

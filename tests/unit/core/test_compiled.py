@@ -20,7 +20,7 @@ from core.compiled import CompiledRead, CompiledWrite, NotCompilable
 from core.databases import read_together, reserving_keys, update_rows, write_together
 from notifications.models import Notification
 from payment.models import Payment, PaymentAttempt, Refund, WebhookDelivery, WebhookEvent
-from payment.services import at_once, checkout, notification_delivery, receipts, transitions, webhooks
+from payment.services import at_once, checkout, leases, notification_delivery, receipts, transitions, webhooks
 from tests.harness import ROOT, builders
 from tests.unit.payment.builders import make_payment
 from worker import jobs
@@ -31,6 +31,7 @@ NOW = timezone.now()
 LATER = NOW + timedelta(minutes=1)
 COMPLETED = (("attempt__state__in", ("COMPLETED",)),)
 REFUNDED = (("refund__state__in", ("CONFIRMED", "COMPLETED")),)
+CONSTANT = {kind: job for kind, job in jobs.KINDS.items() if job.constant}
 # Every statement that the code compiles once, with values as its callers give them.
 READS = {
     "accounts/services.py": [
@@ -46,6 +47,7 @@ READS = {
         (checkout._carts_by_uuid, (UUID(int=7), 2)),
     ],
     "payment/services/at_once.py": [(at_once._usual_checkouts, (1, 2, 3, 4, NOW))],
+    "payment/services/leases.py": [(leases._leases_of_row, ("attempts", 0))],
     "payment/services/notification_delivery.py": [
         (notification_delivery._payments, (1,)),
         (notification_delivery._bookings_by_name, ("BK-1",)),
@@ -67,7 +69,7 @@ READS = {
         (jobs._rows(model, *related), (1,))
         for model, *related in (
             *((PaymentAttempt, "payment"), (PaymentAttempt,), (Refund,), (WebhookEvent,)),
-            *((Notification,), (WebhookDelivery,)),
+            *((Notification, "user"), (Notification,), (WebhookDelivery,)),
         )
     ],
 }
@@ -92,6 +94,10 @@ VALUES = {
         (hold_limits._holds_of_account, (1, NOW, LATER)),
         *((hold_limits._holds_of_network(is_confirmed), ("a", NOW, LATER)) for is_confirmed in (False, True)),
         *((hold_limits._holds_of_slot(is_confirmed), (1, "a")) for is_confirmed in (False, True)),
+    ],
+    "payment/services/leases.py": [
+        *((leases._free_constant_rows(kind, job), (NOW, LATER)) for kind, job in CONSTANT.items()),
+        *((leases._constant_row(job), (NOW, 1)) for job in CONSTANT.values()),
     ],
     "payment/services/receipts.py": [(receipts._contents, (1, "a digest"))],
 }
