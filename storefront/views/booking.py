@@ -344,6 +344,9 @@ class ReviewPage(CustomerPage):
         where = checkout.agreed_address if checkout else cart.address
         is_full = isinstance(refusal, SlotFull)
         wanted = Slot.objects.filter(service=cart.puja_service_id, starts_at=starts_at)
+        others = nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else []
+        if others:  # as buttons, and not in the sentence as well
+            refusal = SlotFull()
         return self.show(
             status if refusal is None else refusal.status_code,
             cart=cart,
@@ -365,7 +368,7 @@ class ReviewPage(CustomerPage):
             full_slot=wanted.first() if is_full else None,
             is_down=not paying_works(),
             is_watched=isinstance(refusal, NO_PAGE),
-            others=nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else [],
+            others=others,
         )
 
 

@@ -15,6 +15,12 @@ pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
 GUEST = {"id_name": "Meera Sinha", "id_phone": "98765 43210"}
 HOME = {"line1": "4 Ganga Path", "city": "Patna", "postal_code": "800001", "state": "Bihar"}
+FITS_AT_TWICE_THE_TEXT = """() => {
+    document.documentElement.style.fontSize = "200%";
+    const fits = document.documentElement.scrollWidth <= innerWidth;
+    document.documentElement.style.fontSize = "";
+    return fits;
+}"""
 TABS = 80  # before a key press has failed
 ENGLISH_MONTHS = re.compile(
     r"\b(January|February|March|April|May|June|July|August|September|October|November|December|"
@@ -120,6 +126,7 @@ def test_a_booking_in_hindi_without_an_english_month(storefront, phone):
         text = page.inner_text("body")
         assert page.locator("html").get_attribute("lang") == "hi"
         assert not ENGLISH_MONTHS.search(text), ENGLISH_MONTHS.search(text)
+        assert page.evaluate(FITS_AT_TWICE_THE_TEXT), page.url
         seen.append(page.url)
 
     page = phone(locale="hi-IN")

@@ -126,6 +126,7 @@ def test_the_second_of_two_is_offered_the_nearest_times_and_books_one(visitor, s
 
     assert visitor.page.status_code == 409
     assert "booked out" in visitor.text
+    assert "Free on" not in visitor.text  # the buttons say it
     offered = re.findall(r'name="slot" value="(\d+)"', visitor.text)
     assert offered == [f"{near.pk}", f"{far.pk}"]
     visitor.post(path, {"do": "time", "slot": offered[0]})
