@@ -71,7 +71,7 @@ class Installation:
         self.servers.append(server)
         return self.keep(server)
 
-    def work(self, interval: float = 0.1) -> Process:
+    def work(self, interval: float = 0.2) -> Process:
         """`interval`: seconds between two looks for work; most of a worker's time is spent on them."""
         worker = Process(
             *("worker", "manage.py", "work", "--interval", f"{interval}"),

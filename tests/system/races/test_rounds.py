@@ -18,7 +18,7 @@ def ring(request):
         yield ring
 
 
-@pytest.mark.proof(every=6)
+@pytest.mark.proof(every=5)
 @pytest.mark.parametrize("contest", CONTESTS)
 def test_after_every_round_the_books_are_right_and_nobody_was_told_of_an_error(ring, contest):
     assert play(*ring, contest, ROUNDS, SEED).violations == []
