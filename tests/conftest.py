@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django import conf
 from django.contrib import admin
 from django.core.cache import cache
 from django.db import connection
@@ -20,6 +21,7 @@ from accounts.sessions import open_session
 from notifications.models import Notification
 from payment import gateways
 from payment.phonepe import client
+from payment.services.gateway_calls import call_permits
 from tests.harness import PROOFS, ROOT, builders
 from tests.harness.databases import ON_POSTGRESQL, copy_migrated_database, delete_all_rows
 from tests.harness.phonepe import PhonePe
@@ -95,9 +97,12 @@ def cheap_settings(settings):
 
 @pytest.fixture(autouse=True)
 def fresh_process(monkeypatch):
-    """Each test begins like a process that has just started: no token, no open circuit. And nobody sleeps."""
+    """Each test begins like a process that has just started: no token, no open circuit, and the number of calls of a
+    server, which a worker raises for its process. And nobody sleeps.
+    """
     gateways._gateway.cache_clear()
     cache.clear()
+    monkeypatch.setattr(call_permits, "count", conf.settings.PHONEPE_CALLS_AT_ONCE)
     monkeypatch.setattr(client, "BACKOFF_BASE_SECONDS", 0)
 
 

@@ -11,6 +11,8 @@ from typing import Any
 
 from django.db import connection, transaction
 
+PATIENCE = 60  # seconds: of a busy machine
+
 
 def at_once(*actions: Callable[[], Any]) -> list[Any]:
     """What came of each action, in the order given: what it returned, or what it raised."""
@@ -31,7 +33,7 @@ def while_uncommitted(
         person = people.submit(act, second, gate)
         with transaction.atomic():
             first()
-            gate.wait(timeout=10)
+            gate.wait(timeout=PATIENCE)
             _until_somebody_waits(person)
             then()
         return outcome(person)
@@ -39,19 +41,19 @@ def while_uncommitted(
 
 def act(action: Callable[[], Any], gate: threading.Barrier) -> Any:
     try:
-        gate.wait(timeout=10)
+        gate.wait(timeout=PATIENCE)
         return action()
     finally:
         connection.close()
 
 
 def outcome(person: "Future[Any]") -> Any:
-    return person.exception(timeout=30) or person.result()
+    return person.exception(timeout=PATIENCE) or person.result()
 
 
 def _until_somebody_waits(person: "Future[Any]") -> None:
     """PostgreSQL shows who waits for a lock. SQLite lets nobody even begin, so there is nothing to wait for."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE
     while connection.vendor == "postgresql" and not person.done() and time.monotonic() < deadline:
         with connection.cursor() as cursor:
             cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")

@@ -12,7 +12,7 @@ from playwright.sync_api import expect, sync_playwright
 from tests.harness.installation import Installation
 
 CHROMIUM = Path("/usr/bin/chromium")
-PATIENCE = 15_000  # milliseconds; the status page looks again every five seconds
+PATIENCE = 45_000  # milliseconds; the status page looks again every five seconds
 QUIET = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update"),

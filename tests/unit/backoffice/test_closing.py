@@ -89,7 +89,10 @@ def test_a_closing_without_a_reason_keeps_what_was_chosen(booked, later, url, de
     assert not Closure.objects.exists()
 
 
-def test_one_decision_closes_the_day_and_its_page_says_what_became_of_each(booked, slot, later, url, desk):
+def test_one_decision_closes_the_day_and_its_page_says_what_became_of_each(
+    booked, slot, later, url, desk, monkeypatch
+):
+    monkeypatch.setattr("payment.services.closures.SECONDS_AT_ONCE", 600)  # nothing is left to the worker
     moved, chooses, refunded, left, _ = booked()
     client = desk("Manager")
     choices = {f"then-{chooses.pk}": "OFFER", f"then-{refunded.pk}": "REFUND", f"then-{left.pk}": ""}
