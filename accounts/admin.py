@@ -11,6 +11,7 @@ from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static import admin as static_admin  # noqa: F401 - registers StaticDevice
 from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp import admin as totp_admin  # noqa: F401 - registers TOTPDevice
@@ -73,7 +74,7 @@ class AddressFormSet(BaseInlineFormSet):
     def clean(self) -> None:
         super().clean()
         if len(self._defaults()) > 1:
-            raise forms.ValidationError("Only one address can be the default.")
+            raise forms.ValidationError(_("Only one address can be the default."))
 
     def save(self, commit: bool = True) -> Any:
         defaults = self._defaults()
@@ -108,7 +109,7 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     change_password_form = PasswordForm
     inlines = (AddressInline,)
     ordering = ("email",)
-    list_display = ("email", "full_name", "phone", "role", "account_status", "is_staff")
+    list_display = ("email", "name", "phone", "role", "account_status", "is_staff")
     list_filter = ("role", "account_status", "is_staff")
     search_fields = ("email", "phone", "first_name", "last_name")
     readonly_fields = ("last_login", "date_joined", "updated_at")
@@ -131,6 +132,10 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     )
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ("user_permissions",)
+
+    @admin.display(description=_("full name"))
+    def name(self, user: User) -> str:
+        return user.full_name
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return super().has_change_permission(request, obj) and may_edit(request, obj)
@@ -183,7 +188,7 @@ class PanCardAdmin(LongList, ModelAdmin):
     search_fields = ("user__email",)
     fields = ("user", "masked", "is_verified", "updated_at")
 
-    @admin.display(description="number")
+    @admin.display(description=_("number"))
     def masked(self, card: PanCard) -> str:
         try:
             return mask(number_of(card))
@@ -231,12 +236,12 @@ class SessionAdmin(LongList, ModelAdmin):
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_session")
 
-    @admin.action(description="End these sessions", permissions=["end"])
+    @admin.action(description=_("End these sessions"), permissions=["end"])
     def end_now(self, request: HttpRequest, queryset: QuerySet[Session]) -> None:
         """Sessions of staff are ended by superusers only, as their accounts are edited."""
         theirs = [row.pk for row in queryset.select_related("user") if may_edit(request, row.user)]
         ended = end(queryset.filter(pk__in=theirs), Session.EndedBecause.STAFF)
-        messages.info(request, f"{ended} ended at once.")
+        messages.info(request, _("{number} ended at once.").format(number=ended))
 
 
 class ApiKeyForm(forms.ModelForm):
@@ -248,7 +253,7 @@ class ApiKeyForm(forms.ModelForm):
 
     def clean_expires_at(self) -> Any:
         if (end := self.cleaned_data["expires_at"]) and end <= timezone.now():
-            raise forms.ValidationError("This moment has passed.")
+            raise forms.ValidationError(_("This moment has passed."))
         return end
 
 
@@ -290,17 +295,19 @@ class ApiKeyAdmin(LongList, ModelAdmin):
         made = ApiKey.objects.get(pk=obj.pk)
         return shown_once(self, request, [(str(made), request.made_key)])  # type: ignore[attr-defined]
 
-    @admin.action(description="Revoke these keys at once", permissions=["revoke"])
+    @admin.action(description=_("Revoke these keys at once"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
         revoked = sum(revoke_key(key, by=cast(User, request.user)) for key in queryset)
-        messages.info(request, f"{revoked} revoked.")
+        messages.info(request, _("{number} revoked.").format(number=revoked))
 
-    @admin.action(description="Rotate: make a new key, the old one ends in 24 hours", permissions=["rotate"])
+    @admin.action(
+        description=_("Rotate: make a new key, the old one ends in 24 hours"), permissions=["rotate"]
+    )
     def rotate(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> HttpResponse | None:
         now = timezone.now()
         good = [key for key in queryset if key.is_good(now)]
         if not good:
-            messages.error(request, "These keys are revoked or expired: make new ones.")
+            messages.error(request, _("These keys are revoked or expired: make new ones."))
             return None
         made = [rotate_key(key, by=cast(User, request.user)) for key in good]
         return shown_once(self, request, [(str(key), raw) for key, raw in made])

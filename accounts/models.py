@@ -74,9 +74,9 @@ class UserManager(BaseUserManager["User"]):
 
 class User(AbstractBaseUser, PermissionsMixin):
     class Role(models.TextChoices):
-        USER = "USER"
-        ADMIN = "ADMIN"
-        EMPLOYEE = "EMPLOYEE"
+        USER = "USER", _("User")
+        ADMIN = "ADMIN", _("Admin")
+        EMPLOYEE = "EMPLOYEE", _("Employee")
 
     class AccountStatus(models.TextChoices):
         PENDING = "PENDING", _("Pending")
@@ -217,12 +217,12 @@ class Session(models.Model):
     """One login to the API, and the family of its tokens (`accounts.sessions`). It holds digests, no token."""
 
     class EndedBecause(models.TextChoices):
-        LOGOUT = "LOGOUT", "logged out"
-        EVERYWHERE = "EVERYWHERE", "logged out everywhere"
-        PASSWORD = "PASSWORD", "the password was changed"
-        ACCOUNT = "ACCOUNT", "the account, its role or its rights were changed"
-        REUSE = "REUSE", "a refresh token was used twice: somebody may have copied it"
-        STAFF = "STAFF", "ended by staff"
+        LOGOUT = "LOGOUT", _("logged out")
+        EVERYWHERE = "EVERYWHERE", _("logged out everywhere")
+        PASSWORD = "PASSWORD", _("the password was changed")
+        ACCOUNT = "ACCOUNT", _("the account, its role or its rights were changed")
+        REUSE = "REUSE", _("a refresh token was used twice: somebody may have copied it")
+        STAFF = "STAFF", _("ended by staff")
 
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="sessions")
     key = models.UUIDField(unique=True, default=uuid.uuid4, editable=False)

@@ -12,10 +12,11 @@ from django.conf import settings
 from django.core.cache import cache
 from django.db.models import Count, F, Min, OuterRef, Q, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce, TruncDate, TruncHour
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 
 from core.language import Text
+from diagnostics.enums import Verdict
 from diagnostics.render import DEPENDENCIES
 from payment.models import (
     OPEN_ATTEMPT,
@@ -87,7 +88,7 @@ def money(today: date) -> Money:
     """By the ledger, so that these sums are those of its check. The day before is not over yet: a transaction that has
     begun before midnight commits after it."""
     first, open_from = today - timedelta(days=max(SPANS) - 1), today - timedelta(days=1)
-    key = f"desk:money:{first}:{settings.PHONEPE_SIMULATION_MODE}"
+    key = f"desk:money:2:{first}:{settings.PHONEPE_SIMULATION_MODE}"
     closed = cache.get(key)
     if closed is None:
         closed = _sums_by_day_and_puja(first, open_from)
@@ -97,7 +98,7 @@ def money(today: date) -> Money:
     by_day, by_puja = Counter(dict.fromkeys(days, 0)), Counter[str]()
     for row in rows:
         by_day[row["day"]] += row["came"]
-        by_puja[row["puja"] or _("Donations")] += row["came"]
+        by_puja[_puja(row)] += row["came"]
 
     def within(column: str) -> dict[int, int]:
         return {
@@ -114,13 +115,23 @@ def money(today: date) -> Money:
     )
 
 
+def _puja(row: dict[str, Any]) -> str:
+    """In the language of the reader."""
+    in_hindi = row["puja_hi"] if (translation.get_language() or "").startswith("hi") else ""
+    return in_hindi or row["puja"] or _("Donations")
+
+
 def _sums_by_day_and_puja(first: date, before: date) -> list[dict[str, Any]]:
     entries = LedgerEntry.objects.filter(
         real_or_simulating("simulated"), created_at__gte=span(first)[0], created_at__lt=span(before)[0]
     ).exclude(kind=LedgerEntry.Kind.FEE)
     return [
         *entries.order_by()
-        .values(day=TruncDate("created_at"), puja=F("payment__checkout__puja_title"))
+        .values(
+            day=TruncDate("created_at"),
+            puja=F("payment__checkout__puja_title"),
+            puja_hi=F("payment__checkout__puja_title_hi"),
+        )
         .annotate(
             came=Sum("amount_paise", filter=~Q(kind__in=WENT_BACK), default=0),
             back=Sum("amount_paise", filter=Q(kind__in=WENT_BACK), default=0),
@@ -193,6 +204,11 @@ def last_diagnosis() -> DiagnosisRun | None:
     return finished.order_by("-pk").first()
 
 
+def verdict_of(run: DiagnosisRun) -> str:
+    """In words; the word itself where an older release wrote one that we do not know."""
+    return translation.gettext(Verdict(run.verdict).label) if run.verdict in Verdict else run.verdict
+
+
 def hops(run: DiagnosisRun) -> list[Hop]:
     """What the diagnosis has found, one after the other, as the page of the diagnosis has it in full."""
     endpoints = [
@@ -201,7 +217,12 @@ def hops(run: DiagnosisRun) -> list[Hop]:
     ]
     found = run.answer.get("dependencies", {}).items()
     return endpoints + [
-        Hop(DEPENDENCIES.get(name, name), each["ok"], each["finding"]) for name, each in found
+        Hop(
+            translation.gettext(DEPENDENCIES[name]) if name in DEPENDENCIES else name,
+            each["ok"],
+            each["finding"],
+        )
+        for name, each in found
     ]
 
 

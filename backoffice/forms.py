@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from core.language import localized
 from core.money import paise
 from core.texts import plain_line, plain_text
 
@@ -20,6 +21,18 @@ class RupeesField(forms.DecimalField):
     def clean(self, value: Any) -> int | None:
         amount = super().clean(value)
         return None if amount is None else paise(f"{amount:.2f}")
+
+
+class PujaField(forms.ModelChoiceField):
+    """One puja, by its title in the language of the reader."""
+
+    def label_from_instance(self, service: Any) -> str:
+        return localized(service, "title")
+
+
+class PujasField(forms.ModelMultipleChoiceField):
+    def label_from_instance(self, service: Any) -> str:
+        return localized(service, "title")
 
 
 class ReasonForm(forms.Form):

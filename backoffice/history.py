@@ -8,13 +8,14 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Model, OuterRef, Subquery
 from django.utils.html import strip_tags
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from backoffice import rights
 from booking.models import Package, PackagePrice, PromoCode, PujaCategory, PujaService
-from core.language import Text
+from core.dates import spell_moment
+from core.language import ENGLISH, Text, localized
 from core.money import grouped
 
 PAGE = 50
@@ -27,6 +28,50 @@ KINDS: dict[str, tuple[Text, type[Model], str]] = {
     "promo-codes": (gettext_lazy("Promo codes"), PromoCode, rights.SEE_PROMO_CODES),
     "accounts": (gettext_lazy("Accounts and roles"), User, rights.ASSIGN_ROLES),
 }
+COLUMNS: dict[str, Text] = {
+    "puja_service": gettext_lazy("Puja"),
+    "package": gettext_lazy("Package"),
+    "category": gettext_lazy("Category"),
+    "title": gettext_lazy("Title"),
+    "title_hi": gettext_lazy("Title in Hindi"),
+    "name": gettext_lazy("Name"),
+    "name_hi": gettext_lazy("Name in Hindi"),
+    "description": gettext_lazy("Description"),
+    "description_hi": gettext_lazy("Description in Hindi"),
+    "preparation": gettext_lazy("What to have ready"),
+    "preparation_hi": gettext_lazy("What to have ready, in Hindi"),
+    "location": gettext_lazy("Place"),
+    "location_hi": gettext_lazy("Place in Hindi"),
+    "language": gettext_lazy("Language"),
+    "package_type": gettext_lazy("Kind"),
+    "type": gettext_lazy("Where"),
+    "price_paise": gettext_lazy("Price"),
+    "valid_from": gettext_lazy("Valid from"),
+    "includes_materials": gettext_lazy("With materials"),
+    "priest_count": gettext_lazy("Number of priests"),
+    "duration_minutes": gettext_lazy("Duration in minutes"),
+    "is_active": gettext_lazy("Sold"),
+    "position": gettext_lazy("Position in the list"),
+    "sac": gettext_lazy("Service code for GST"),
+    "image_url": gettext_lazy("Address of the picture"),
+    "picture": gettext_lazy("Picture"),
+    "picture_width": gettext_lazy("Width of the picture"),
+    "picture_height": gettext_lazy("Height of the picture"),
+    "code": gettext_lazy("Code"),
+    "code_type": gettext_lazy("For whom"),
+    "discount_type": gettext_lazy("Kind of discount"),
+    "percent": gettext_lazy("Percent"),
+    "amount_paise": gettext_lazy("Amount taken off"),
+    "min_order_paise": gettext_lazy("Least order"),
+    "max_discount_paise": gettext_lazy("Most discount"),
+    "starts_at": gettext_lazy("Valid from"),
+    "expires_at": gettext_lazy("Valid until"),
+    "usage_limit": gettext_lazy("Most uses"),
+    "role": gettext_lazy("Kind of account"),
+    "account_status": gettext_lazy("State of the account"),
+    "is_staff": gettext_lazy("Works at the desk"),
+    "is_superuser": gettext_lazy("May do everything"),
+}
 WHAT = {"+": gettext_lazy("added"), "~": gettext_lazy("changed"), "-": gettext_lazy("deleted")}
 
 
@@ -35,6 +80,7 @@ class Change:
     column: str
     before: str
     after: str
+    language: str  # that the values are written in
 
 
 @dataclass(frozen=True)
@@ -75,7 +121,21 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
 
 def _names(model: type[Model], keys: set[int]) -> dict[int, str]:
     rows = model._default_manager.filter(pk__in=keys)
-    return {row.pk: str(row) for row in (rows.select_related("puja_service") if model is Package else rows)}
+    if model is Package:
+        return {row.pk: _package(row) for row in rows.select_related("puja_service")}
+    if model is PackagePrice:
+        return {row.pk: _package(row.package) for row in rows.select_related("package__puja_service")}
+    column = "title" if model is PujaService else "name" if model is PujaCategory else ""
+    return {row.pk: localized(row, column) if column else str(row) for row in rows}
+
+
+def _package(package: Package) -> str:
+    words = (
+        package.get_package_type_display(),
+        package.get_language_display(),
+        localized(package, "location"),
+    )
+    return f"{localized(package.puja_service, 'title')}: {', '.join(map(str, words))}"
 
 
 def _changes(row: Any, former: Any) -> Iterator[Change]:
@@ -88,7 +148,13 @@ def _changes(row: Any, former: Any) -> Iterator[Change]:
         after = getattr(row, field.attname)
         before = getattr(former, field.attname) if former else None
         if before != after and (former or after not in (None, "")):
-            yield Change(str(field.verbose_name), _readable(field, before), _readable(field, after))
+            is_english = f"{field.name}_hi" in COLUMNS
+            language = (
+                ENGLISH if is_english else "hi" if field.name.endswith("_hi") else get_language() or ENGLISH
+            )
+            yield Change(
+                str(COLUMNS[field.name]), _readable(field, before), _readable(field, after), language
+            )
 
 
 def _readable(field: Any, value: Any) -> str:
@@ -96,6 +162,8 @@ def _readable(field: Any, value: Any) -> str:
         return "–"
     if field.attname.endswith("_paise"):
         return f"₹{grouped(value)}"
+    if isinstance(value, datetime):
+        return spell_moment(value)
     if isinstance(value, bool):
         return _("yes") if value else _("no")
     text = strip_tags(str(dict(field.flatchoices).get(value, value)))

@@ -11,10 +11,13 @@ from typing import Any, cast
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.template.response import TemplateResponse
+from django.utils.translation import get_language
 from django.utils.translation import gettext as _
+from rest_framework.exceptions import APIException
 
 from accounts.models import User
-from core.language import Text
+from core.errors import translated
+from core.language import ENGLISH, Text
 
 View = Callable[..., HttpResponse]
 
@@ -44,6 +47,11 @@ def may(request: HttpRequest, *rights: str) -> bool:
 def row_id(text: str) -> int:
     """0, which no row has, for what is no id."""
     return int(text) if text.isdecimal() and len(text) < 19 else 0
+
+
+def sentence_of(refusal: APIException) -> str:
+    """Why something was refused, in the language of the desk."""
+    return translated(refusal, get_language() or ENGLISH)
 
 
 def show(

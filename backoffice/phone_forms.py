@@ -16,6 +16,8 @@ from booking.models import Package, PujaService
 from booking.services import earliest_start, free_slots
 from core.dates import spell_moment
 from core.gstin import read_gstin
+from core.language import localized
+from core.money import grouped
 from core.texts import plain_line, plain_text
 from payment.models import ManualEntry
 
@@ -31,7 +33,8 @@ MEANS = [
 class PackageField(forms.ModelChoiceField):
     def label_from_instance(self, package: Any) -> str:
         kind, language = package.get_package_type_display(), package.get_language_display()
-        return f"{package.puja_service.title}: {kind}, {language}, {package.location}, ₹{package.price_paise // 100}"
+        title, place = localized(package.puja_service, "title"), localized(package, "location")
+        return f"{title}: {kind}, {language}, {place}, ₹{grouped(package.price_paise)}"
 
 
 class PersonForm(forms.Form):

@@ -9,6 +9,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
+from backoffice.forms import PujasField
 from backoffice.rights import PRIEST
 from backoffice.slot_forms import DATE_WIDGET, TIME_WIDGET, weekdays
 from booking.models import Package, Priest, PriestHours, PriestLanguage, PujaService
@@ -20,7 +21,7 @@ MOST_LEAVE = timedelta(days=366)
 class PriestForm(forms.ModelForm):
     """With languages and free hours, which are rows of their own."""
 
-    services = forms.ModelMultipleChoiceField(
+    services = PujasField(
         PujaService.objects.order_by("title"),
         label=_("Pujas that they perform"),
         required=False,

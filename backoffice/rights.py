@@ -139,6 +139,14 @@ ACCOUNTANT, COORDINATOR, PRIEST = "Accountant", "Coordinator", "Priest"
 _LOOK = frozenset({SEE_BOOKINGS, SEE_SLOTS, SEE_CATALOGUE, SEE_PACKAGES})
 _SEE_MONEY = frozenset({SEE_PAYMENTS, SEE_REFUNDS, SEE_OFFERS, SEE_RECEIPTS, SEE_CREDIT_NOTES, SEE_DISPUTES})
 
+NAMES: dict[str, Text] = {
+    OWNER: _("Owner"),
+    MANAGER: _("Manager"),
+    SUPPORT: _("Support"),
+    ACCOUNTANT: _("Accountant"),
+    COORDINATOR: _("Coordinator"),
+    PRIEST: _("Priest"),
+}
 ROLES: dict[str, frozenset[str]] = {
     OWNER: frozenset(WORDS),
     MANAGER: frozenset(WORDS)

@@ -10,11 +10,13 @@ from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
+from backoffice.forms import PujaField
 from booking.models import PujaService
 from booking.models.opening import Span
 from booking.services.openings import Period
 from booking.services.slot_series import FURTHEST_DAY, SlotSeries
 from core.dates import weekday_names
+from core.language import localized
 from core.texts import plain_line
 
 MOST_CAPACITY = 32_767
@@ -32,9 +34,7 @@ def weekdays() -> Iterator[tuple[int, str]]:
 
 
 def services() -> list[tuple[str, str]]:
-    return [
-        (str(key), title) for key, title in PujaService.objects.order_by("title").values_list("pk", "title")
-    ]
+    return [(f"{puja.pk}", localized(puja, "title")) for puja in PujaService.objects.order_by("title")]
 
 
 def read_clock(text: str) -> time:
@@ -58,7 +58,7 @@ class TimesField(forms.CharField):
 
 
 class SeriesForm(forms.Form):
-    service = forms.ModelChoiceField(
+    service = PujaField(
         PujaService.objects.order_by("title"), label=_("Puja"), widget=forms.Select, empty_label=None
     )
     weekdays = forms.TypedMultipleChoiceField(

@@ -31,7 +31,8 @@ from booking.models import (
 from booking.services.carts import FURTHEST
 from booking.services.prices import end_prices_in_force
 from booking.services.promo_codes import find_unusable, with_use
-from core.dates import spell_date
+from core.dates import spell_moment
+from core.language import localized
 from core.long_lists import LongList, SpanFilter
 from core.money import paise, rupees
 from core.printable import printable
@@ -109,22 +110,22 @@ class SlotForm(forms.ModelForm):
     def clean_starts_at(self) -> datetime:
         start: datetime = self.cleaned_data["starts_at"]
         if start < (earliest := timezone.localtime(services.earliest_start())):
-            soonest = f"{earliest:%H:%M} on {spell_date(earliest, year=False)}"
-            raise forms.ValidationError(f"Nobody could book this in time: choose one after {soonest}.")
+            too_soon = _("Nobody could book this in time: choose one after {moment}.")
+            raise forms.ValidationError(too_soon.format(moment=spell_moment(earliest)))
         if timezone.localtime(start).date() > timezone.localdate() + FURTHEST:
-            raise forms.ValidationError("Bookings open one year ahead: choose an earlier time.")
+            raise forms.ValidationError(_("Bookings open one year ahead: choose an earlier time."))
         return start
 
 
 def tell_what_is_missing(desk: ModelAdmin, request: HttpRequest, service: PujaService) -> None:
     """Catalogues are filled row by row, so this is no refusal."""
     if service.is_active and not service.packages.filter(is_active=True).exists():
-        text = f"Nobody can book {service} yet: it needs a package that is active."
+        text = _("Nobody can book {puja} yet: it needs a package that is active.")
     elif not service.is_active and service.packages.filter(is_active=True).exists():
-        text = f"Nobody can book {service} now: the puja is not active."
+        text = _("Nobody can book {puja} now: the puja is not active.")
     else:
         return
-    desk.message_user(request, text, messages.WARNING)
+    desk.message_user(request, text.format(puja=localized(service, "title")), messages.WARNING)
 
 
 class ReadOnly:
@@ -265,7 +266,7 @@ class PackageAdmin(CatalogueAdmin):
             end_prices_in_force(obj)
         tell_what_is_missing(self, request, obj.puja_service)
 
-    @admin.display(ordering="current_paise", description="price (₹)")
+    @admin.display(ordering="current_paise", description=_("price (₹)"))
     def price(self, package: Package) -> str:
         return rupees(package.price_now)
 
@@ -278,6 +279,10 @@ class SlotAdmin(CountingAdmin):
     list_select_related = ("service",)
     autocomplete_fields = ("service",)
     readonly_fields = ("held", "booked")
+
+    @admin.display(description=_("available"))
+    def available(self, slot: Slot) -> int:
+        return slot.available
 
     def get_readonly_fields(self, request: HttpRequest, obj: Slot | None = None) -> tuple[str, ...]:
         """A slot people may have paid for keeps its puja and its time: close it and open another one."""
@@ -292,7 +297,8 @@ class SlotAdmin(CountingAdmin):
         going = {slot.pk for slot in objs}
         for service in PujaService.objects.filter(slots__in=going).distinct():
             if not service.slots.exclude(pk__in=going).exists():
-                protected.append(f"The last slot of {service}: close it instead, or make the puja inactive.")
+                last = _("The last slot of {puja}: close it instead, or make the puja inactive.")
+                protected.append(last.format(puja=localized(service, "title")))
         return rows, counts, not_allowed, protected
 
 
@@ -371,7 +377,7 @@ class CheckoutAdmin(PhoneSearch, ReadOnlyAdmin):
     list_select_related = ("user", "cart", "promo_code")
     search_fields = ("user__email", "cart__cart_id__exact")
 
-    @admin.display(ordering="total_paise", description="total (₹)")
+    @admin.display(ordering="total_paise", description=_("total (₹)"))
     def total(self, checkout: Checkout) -> str:
         return rupees(checkout.total_paise)
 
@@ -393,7 +399,7 @@ class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     actions = ("mark_completed",)
     readonly_fields = DEVOTEE_FIELDS
 
-    @admin.display(description="for whom")
+    @admin.display(description=_("for whom"))
     def devotee_names(self, booking: Booking) -> str:
         return booking.checkout.devotee_names
 
@@ -413,8 +419,12 @@ class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     def wishes(self, booking: Booking) -> str:
         return booking.checkout.wishes
 
-    @admin.action(description="Mark as completed (once the puja has begun)", permissions=["decide"])
+    @admin.action(description=_("Mark as completed (once the puja has begun)"), permissions=["decide"])
     def mark_completed(self, request: HttpRequest, bookings: QuerySet[Booking]) -> None:
         moved = sum(services.complete(booking) for booking in bookings)
         left = len(bookings) - moved
-        self.message_user(request, f"{moved} completed, {left} left as they were.", messages.SUCCESS)
+        self.message_user(
+            request,
+            _("{moved} completed, {left} left as they were.").format(moved=moved, left=left),
+            messages.SUCCESS,
+        )

@@ -23,6 +23,7 @@ from django.db.models import Field, Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.text import smart_split, unescape_string_literal
+from django.utils.translation import gettext as _
 from unfold.views import ChangeList
 
 Rows = QuerySet[Any]
@@ -64,8 +65,8 @@ def newest(queryset: Rows) -> Rows:
 
 
 def say_narrowed(request: HttpRequest) -> None:
-    text = f"No index helps with this choice: only the newest {NEWEST:,} rows were looked through."
-    messages.warning(request, text)
+    text = _("No index helps with this choice: only the newest {number} rows were looked through.")
+    messages.warning(request, text.format(number=f"{NEWEST:,}"))
 
 
 class LongPaginator(Paginator):
@@ -105,7 +106,7 @@ class LongChangeList(ChangeList):
             return rows
         if ORDER_VAR in self.params:
             rows = rows.order_by(*self._get_deterministic_ordering(self._get_default_ordering()))
-            messages.warning(request, "Too many rows to sort them by this column: filter or search first.")
+            messages.warning(request, _("Too many rows to sort them by this column: filter or search first."))
             if is_cheap(rows[: self.list_per_page + 1]):
                 return rows
         say_narrowed(request)
@@ -116,7 +117,9 @@ class LongChangeList(ChangeList):
             super().get_results(request)
         except IncorrectLookupParameters:
             self.page_num = 1
-            messages.warning(request, "There is no such page, or it is far from both ends: filter or search.")
+            messages.warning(
+                request, _("There is no such page, or it is far from both ends: filter or search.")
+            )
             super().get_results(request)
 
 
@@ -147,9 +150,8 @@ class LongList:
             keys |= search.find_where(column, condition & column.is_filled)
         if not request.path.endswith("/autocomplete/"):  # which shows no messages: the next page would
             if len(keys) > MOST_FOUND:
-                messages.warning(
-                    request, f"More than {MOST_FOUND} rows were found: here are some. Type more of it."
-                )
+                text = _("More than {number} rows were found: here are some. Type more of it.")
+                messages.warning(request, text.format(number=MOST_FOUND))
             if search.was_narrowed:
                 say_narrowed(request)
         return queryset.filter(pk__in=sorted(keys, reverse=True)[:MOST_FOUND]), False
@@ -322,9 +324,9 @@ class SpanFilter(admin.DateFieldListFilter):
         today: Any = now.date() if is_date else now
         month = today.replace(day=1)
         spans = (
-            ("Tomorrow", today + timedelta(days=1), today + timedelta(days=2)),
-            ("Next 7 days", today, today + timedelta(days=7)),
-            ("Last month", (month - timedelta(days=1)).replace(day=1), month),
+            (_("Tomorrow"), today + timedelta(days=1), today + timedelta(days=2)),
+            (_("Next 7 days"), today, today + timedelta(days=7)),
+            (_("Last month"), (month - timedelta(days=1)).replace(day=1), month),
         )
         more: list[Any] = [
             (name, {self.lookup_kwarg_since: str(since), self.lookup_kwarg_until: str(until)})

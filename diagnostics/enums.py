@@ -8,6 +8,7 @@ in `payment.phonepe.response_codes`.
 from typing import Self
 
 from django.db import models
+from django.utils.translation import gettext_noop as _
 
 from payment.phonepe.enums import ErrorCategory
 from payment.phonepe.response_codes import KEYS, SUPPORT, WITHOUT_CODE, Actor, Meaning
@@ -66,8 +67,8 @@ class Verdict(models.TextChoices):
     owner: Culprit
     categories: tuple[ErrorCategory, ...]
 
-    OK = "ok", Culprit.NONE, (), "all is well"
-    SIMULATED = "simulated", Culprit.NONE, (), "PhonePe is simulated"
+    OK = "ok", Culprit.NONE, (), _("all is well")
+    SIMULATED = "simulated", Culprit.NONE, (), _("PhonePe is simulated")
     DNS_FAILURE = "dns_failure", Culprit.HOSTING, *caused_by(ErrorCategory.DNS_ERROR)
     CONNECTION_REFUSED = (
         "connection_refused",
@@ -86,44 +87,44 @@ class Verdict(models.TextChoices):
         *caused_by(ErrorCategory.NETWORK_UNREACHABLE),
     )
     PROXY_FAILURE = "proxy_failure", Culprit.CONFIGURATION, *caused_by(ErrorCategory.PROXY_ERROR)
-    TLS_UNTRUSTED = "tls_untrusted", Culprit.HOSTING, (), "the certificate is not trusted"
-    TLS_EXPIRED = "tls_expired", Culprit.PHONEPE, (), "the certificate is not valid at this time"
+    TLS_UNTRUSTED = "tls_untrusted", Culprit.HOSTING, (), _("the certificate is not trusted")
+    TLS_EXPIRED = "tls_expired", Culprit.PHONEPE, (), _("the certificate is not valid at this time")
     TLS_HOSTNAME_MISMATCH = (
         "tls_hostname_mismatch",
         Culprit.HOSTING,
         (),
-        "the certificate belongs to another name",
+        _("the certificate belongs to another name"),
     )
     TLS_HANDSHAKE_FAILED = "tls_handshake_failed", Culprit.HOSTING, *caused_by(ErrorCategory.TLS_ERROR)
-    CLOCK_SKEW = "clock_skew", Culprit.THIS_SERVER, (), "the clock is wrong"
+    CLOCK_SKEW = "clock_skew", Culprit.THIS_SERVER, (), _("the clock is wrong")
     HTTP_BLOCKED = "http_blocked", Culprit.HOSTING, *caused_by(ErrorCategory.BLOCKED_RESPONSE)
     RATE_LIMITED = "rate_limited", Culprit.PHONEPE, *caused_by(ErrorCategory.RATE_LIMITED)
     PHONEPE_DOWN = (
         "phonepe_down",
         Culprit.PHONEPE,
         (ErrorCategory.READ_TIMEOUT, ErrorCategory.GATEWAY_5XX, ErrorCategory.BAD_RESPONSE),
-        "requests are not answered properly",
+        _("requests are not answered properly"),
     )
     WRONG_BASE_URL = "wrong_base_url", Culprit.CONFIGURATION, *caused_by(ErrorCategory.WRONG_ENDPOINT)
-    WRONG_ENVIRONMENT = "wrong_environment", Culprit.CREDENTIALS, (), "the client id is unknown"
+    WRONG_ENVIRONMENT = "wrong_environment", Culprit.CREDENTIALS, (), _("the client id is unknown")
     BAD_CREDENTIALS = "bad_credentials", Culprit.CREDENTIALS, *caused_by(ErrorCategory.AUTHENTICATION)
-    KEY_NOT_CONFIGURED = "key_not_configured", Culprit.CREDENTIALS, (), "there is no salt key"
+    KEY_NOT_CONFIGURED = "key_not_configured", Culprit.CREDENTIALS, (), _("there is no salt key")
     SERVER_OVERLOADED = (
         "server_overloaded",
         Culprit.THIS_SERVER,
         (),
-        "this server is too busy to tell what is wrong",
+        _("this server is too busy to tell what is wrong"),
     )
-    DATABASE_DOWN = "database_down", Culprit.THIS_SERVER, (), "the database does not work"
-    WORKER_DOWN = "worker_down", Culprit.THIS_SERVER, (), "the background worker does not run"
-    BROKER_DOWN = "broker_down", Culprit.THIS_SERVER, (), "the message broker cannot be reached"
-    MAIL_DOWN = "mail_down", Culprit.THIS_SERVER, (), "the mail server cannot be used"
-    DISK_FULL = "disk_full", Culprit.THIS_SERVER, (), "the disk is full"
+    DATABASE_DOWN = "database_down", Culprit.THIS_SERVER, (), _("the database does not work")
+    WORKER_DOWN = "worker_down", Culprit.THIS_SERVER, (), _("the background worker does not run")
+    BROKER_DOWN = "broker_down", Culprit.THIS_SERVER, (), _("the message broker cannot be reached")
+    MAIL_DOWN = "mail_down", Culprit.THIS_SERVER, (), _("the mail server cannot be used")
+    DISK_FULL = "disk_full", Culprit.THIS_SERVER, (), _("the disk is full")
     WEBHOOK_UNREACHABLE = (
         "webhook_unreachable",
         Culprit.THIS_SERVER,
         (),
-        "PhonePe's webhooks do not arrive",
+        _("PhonePe's webhooks do not arrive"),
     )
     MISCONFIGURED = "misconfigured", Culprit.CONFIGURATION, *caused_by(ErrorCategory.REJECTED)
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from django.template.loader import render_to_string
+from django.utils.translation import gettext_noop as _
 from rest_framework.renderers import BaseRenderer
 
 from core.printable import printable, printable_values
@@ -28,15 +29,15 @@ LAYERS = {
 # The short answer contains only the last layer that worked, one of these.
 STAGES = ("DNS", "TCP", "TLS", "HTTP")
 DEPENDENCIES = {
-    "database": "Database",
-    "worker": "Background worker",
-    "cache": "Cache",
-    "mail": "Mail server",
-    "broker": "Message broker",
-    "disk": "Disk",
-    "webhook": "Our webhook address",
-    "webhook_silence": "Webhooks from PhonePe",
-    "load": "CPU time of this process",
+    "database": _("Database"),
+    "worker": _("Background worker"),
+    "cache": _("Cache"),
+    "mail": _("Mail server"),
+    "broker": _("Message broker"),
+    "disk": _("Disk"),
+    "webhook": _("Our webhook address"),
+    "webhook_silence": _("Webhooks from PhonePe"),
+    "load": _("CPU time of this process"),
 }
 # Who has made a diagnosis: `DiagnosisRun.AskedBy`.
 WHO_LOOKED = {"web": "a visitor of the page", "worker": "the worker", "command": "manage.py doctor"}

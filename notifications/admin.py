@@ -3,6 +3,7 @@
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
 from booking.admin import ReadOnly
@@ -30,7 +31,10 @@ class NotificationAdmin(ReadOnly, LongList, ModelAdmin):
     list_per_page = 50
     actions = ("send_once_more",)
 
-    @admin.action(description="Send again", permissions=["decide"])
+    @admin.action(description=_("Send again"), permissions=["decide"])
     def send_once_more(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
         sent = sum(send_again(notification) for notification in queryset)
-        messages.info(request, f"{sent} will be sent again; what is waiting anyway was left alone.")
+        messages.info(
+            request,
+            _("{number} will be sent again; what is waiting anyway was left alone.").format(number=sent),
+        )

@@ -39,6 +39,7 @@ class Message:
     subject: str
     text: str
     html: str
+    language: str
 
 
 def write(notification: Notification, link: str = "", change_link: str = "", map_link: str = "") -> Message:
@@ -80,6 +81,7 @@ def write(notification: Notification, link: str = "", change_link: str = "", map
             subject=f"[SIMULATION] {headers['Subject']}" if simulated else headers["Subject"],
             text=render_to_string("notifications/message.txt", parts),
             html=render_to_string("notifications/message.html", parts),
+            language=language,
         )
 
 

@@ -12,6 +12,8 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import get_language
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import ActionForm
 
@@ -20,7 +22,8 @@ from accounts.search import PhoneSearch
 from booking.admin import ReadOnly
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
-from core.errors import Refusal
+from core.errors import Refusal, translated
+from core.language import ENGLISH
 from core.long_lists import LongList, SeenValuesFilter, SpanFilter
 from core.money import paise, rupees
 from core.page_rates import find_excess, too_many_requests
@@ -76,18 +79,20 @@ class DecidingAdmin(ReadOnlyAdmin):
                 action(row)
                 done += 1
             except Refusal as refusal:
-                self.message_user(request, f"{row}: {refusal.detail}", messages.WARNING)
-        self.message_user(request, f"{done} decided.", messages.SUCCESS)
+                self.message_user(
+                    request, f"{row}: {translated(refusal, get_language() or ENGLISH)}", messages.WARNING
+                )
+        self.message_user(request, _("{number} decided.").format(number=done), messages.SUCCESS)
 
 
 def tell_who_approves(desk: ModelAdmin, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
     if waiting := refunds.filter(REQUESTED).distinct().count():
-        text = f"{waiting} refunds wait: a second person must approve them under Refunds. Nothing else changes before."
-        desk.message_user(request, text, messages.WARNING)
+        text = _("{number} refunds wait: a second person must approve them. Nothing else changes before.")
+        desk.message_user(request, text.format(number=waiting), messages.WARNING)
 
 
 class ReasonForm(ActionForm):
-    reason = forms.CharField(required=False, max_length=200, label="Reason", validators=[plain_line])
+    reason = forms.CharField(required=False, max_length=200, label=_("Reason"), validators=[plain_line])
 
 
 class Rows(ReadOnly, TabularInline):
@@ -175,30 +180,30 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
     actions = ("accept", "send_back", "stop_waiting")
     action_form = ReasonForm
 
-    @admin.action(description="In review: accept the money as the payment", permissions=["decide"])
+    @admin.action(description=_("In review: accept the money as the payment"), permissions=["decide"])
     def accept(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         by = cast(User, request.user)
         self.decide(request, payments, lambda payment: accept_after_review(payment.pk, by))
         tell_who_approves(self, request, Refund.objects.filter(payment__in=payments))
 
-    @admin.action(description="In review: send the money back", permissions=["decide"])
+    @admin.action(description=_("In review: send the money back"), permissions=["decide"])
     def send_back(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         by = cast(User, request.user)
         self.decide(request, payments, lambda payment: return_after_review(payment.pk, by))
         tell_who_approves(self, request, Refund.objects.filter(payment__in=payments))
 
     @admin.action(
-        description="Stop waiting for it (with a reason): free cart and slot", permissions=["decide"]
+        description=_("Stop waiting for it (with a reason): free cart and slot"), permissions=["decide"]
     )
     def stop_waiting(self, request: HttpRequest, payments: QuerySet[Payment]) -> None:
         reason = request.POST.get("reason", "").strip()
         if not reason:
-            self.message_user(request, "Enter the reason beside the action.", messages.WARNING)
+            self.message_user(request, _("Enter the reason beside the action."), messages.WARNING)
             return
         by = cast(User, request.user)
         self.decide(request, payments, lambda payment: stop_waiting_by_staff(payment.pk, reason, by))
 
-    @admin.display(description="amount (₹)", ordering="amount_paise")
+    @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, payment: Payment) -> str:
         return rupees(payment.amount_paise)
 
@@ -230,7 +235,7 @@ class PaymentAttemptAdmin(ReadOnlyAdmin):
 
 class RupeesForm(ActionForm):
     rupees = forms.DecimalField(
-        required=False, min_value=1, max_digits=11, decimal_places=2, label="Disputed (₹)"
+        required=False, min_value=1, max_digits=11, decimal_places=2, label=_("Disputed (₹)")
     )
 
 
@@ -275,12 +280,12 @@ class WebhookEventAdmin(DecidingAdmin):
         ),
     )
 
-    @admin.action(description="Close: it has been reviewed (with a reason)", permissions=["decide"])
+    @admin.action(description=_("Close: it has been reviewed (with a reason)"), permissions=["decide"])
     def close(self, request: HttpRequest, events: QuerySet[WebhookEvent]) -> None:
         by, reason = cast(User, request.user), request.POST.get("reason", "")
         self.decide(request, events, lambda event: close_event(event.pk, reason, by))
 
-    @admin.display(description="body, as it came")
+    @admin.display(description=_("body, as it came"))
     def text(self, event: WebhookEvent) -> str:
         return bytes(event.body).decode("utf-8", "replace")
 
@@ -312,15 +317,15 @@ class RefundAdmin(DecidingAdmin):
     search_fields = (*("merchant_refund_id__startswith", "attempt__merchant_order_id__startswith", "utr"),)
     actions = ("approve", "withdraw")
 
-    @admin.display(description="amount (₹)", ordering="amount_paise")
+    @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, refund: Refund) -> str:
         return rupees(refund.amount_paise)
 
-    @admin.action(description="Approve: send it", permissions=["decide"])
+    @admin.action(description=_("Approve: send it"), permissions=["decide"])
     def approve(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
         self.decide(request, refunds, lambda refund: approve_refund(refund.pk, cast(User, request.user)))
 
-    @admin.action(description="Withdraw a request that awaits approval", permissions=["decide"])
+    @admin.action(description=_("Withdraw a request that awaits approval"), permissions=["decide"])
     def withdraw(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
         self.decide(request, refunds, lambda refund: withdraw_refund(refund.pk, cast(User, request.user)))
 
@@ -333,7 +338,7 @@ class OfferAdmin(DecidingAdmin):
     search_fields = ("payment__reference__startswith", "payment__user__email")
     actions = ("close",)
 
-    @admin.action(description="End it now: send the money back", permissions=["decide"])
+    @admin.action(description=_("End it now: send the money back"), permissions=["decide"])
     def close(self, request: HttpRequest, offers: QuerySet[Offer]) -> None:
         by = cast(User, request.user)
         self.decide(request, offers, lambda offer: decline(offer.payment_id, "closed_by_staff", by))
@@ -350,26 +355,26 @@ class DisputeAdmin(DecidingAdmin):
     action_form = RupeesForm
     actions = ("confirm", "enter_amount", "mark_lost", "mark_won")
 
-    @admin.display(description="amount (₹)", ordering="amount_paise")
+    @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, dispute: Dispute) -> str:
         return "not known: all of it" if dispute.amount_paise is None else rupees(dispute.amount_paise)
 
-    @admin.action(description="Confirm: PhonePe's dashboard says the same", permissions=["decide"])
+    @admin.action(description=_("Confirm: PhonePe's dashboard says the same"), permissions=["decide"])
     def confirm(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         self.decide(request, disputes, lambda dispute: confirm_dispute(dispute.pk, cast(User, request.user)))
 
-    @admin.action(description="Enter the disputed amount", permissions=["decide"])
+    @admin.action(description=_("Enter the disputed amount"), permissions=["decide"])
     def enter_amount(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         if _disputed_paise(request) is None:
-            self.message_user(request, "Enter the amount in rupees beside the action.", messages.WARNING)
+            self.message_user(request, _("Enter the amount in rupees beside the action."), messages.WARNING)
             return
         self._decide_dispute(request, disputes, None)
 
-    @admin.action(description="Mark as lost: the bank has the money", permissions=["decide"])
+    @admin.action(description=_("Mark as lost: the bank has the money"), permissions=["decide"])
     def mark_lost(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         self._decide_dispute(request, disputes, Dispute.Status.LOST)
 
-    @admin.action(description="Mark as won: the money is ours", permissions=["decide"])
+    @admin.action(description=_("Mark as won: the money is ours"), permissions=["decide"])
     def mark_won(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
         self._decide_dispute(request, disputes, Dispute.Status.WON)
 
@@ -401,12 +406,12 @@ class SlotAdmin(BookingSlotAdmin):
 
     actions = ("close_and_move", "close_and_refund")
 
-    @admin.action(description="Close: move all bookings to the nearest free times", permissions=["change"])
+    @admin.action(description=_("Close: move all bookings to the nearest free times"), permissions=["change"])
     def close_and_move(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
         by = cast(User, request.user)
         self._close(request, slots, lambda slot, most: move_all(slot, CLOSED, by, most=most))
 
-    @admin.action(description="Close: cancel all bookings and refund them in full", permissions=["change"])
+    @admin.action(description=_("Close: cancel all bookings and refund them in full"), permissions=["change"])
     def close_and_refund(self, request: HttpRequest, slots: QuerySet[Slot]) -> None:
         by, batch = cast(User, request.user), [*slots]
         self._close(request, slots, lambda slot, most: refund_all(slot, CLOSED, by, most, batch))
@@ -425,15 +430,18 @@ class SlotAdmin(BookingSlotAdmin):
             offered = [each.booking.book_id for each in cleared if each.outcome is Outcome.OFFERED]
             waiting = [each for each in cleared if each.outcome is Outcome.AWAITING_APPROVAL]
             done = len(cleared) - len(no_room) - len(waiting)
-            text = f"{slot} is closed; {done} bookings dealt with."
+            sentences = [_("{slot} is closed; {number} bookings dealt with.").format(slot=slot, number=done)]
             if offered:
-                text += f" Free times are too near to move {', '.join(offered)}: a mail asks them to choose."
+                near = _("Free times are too near to move {bookings}: a mail asks them to choose.")
+                sentences.append(near.format(bookings=", ".join(offered)))
             if no_room:
-                text += f" No free time for {', '.join(no_room)}."
+                sentences.append(_("No free time for {bookings}.").format(bookings=", ".join(no_room)))
             if closing.left:
-                text += f" {closing.left} bookings are left: choose the action again."
+                left = _("{number} bookings are left: choose the action again.")
+                sentences.append(left.format(number=closing.left))
             is_complete = not no_room and not waiting and not closing.left
-            self.message_user(request, text, messages.SUCCESS if is_complete else messages.WARNING)
+            level = messages.SUCCESS if is_complete else messages.WARNING
+            self.message_user(request, " ".join(sentences), level)
 
 
 @admin.register(LedgerEntry)
@@ -456,11 +464,11 @@ class PaperAdmin(ReadOnlyAdmin):
             return queryset.filter(**dict(zip(("series", "year", "number"), found, strict=True))), False
         return super().get_search_results(request, queryset, search_term)
 
-    @admin.display(description="amount (₹)", ordering="total_paise")
+    @admin.display(description=_("amount (₹)"), ordering="total_paise")
     def amount(self, paper: Receipt | CreditNote) -> str:
         return rupees(paper.total_paise)
 
-    @admin.display(description="PDF")
+    @admin.display(description=_("PDF"))
     def pdf_link(self, paper: Receipt | CreditNote) -> str:
         return format_html('<a href="{}">PDF</a>', reverse(f"admin:{self._pdf_name()}", args=[paper.pk]))
 
@@ -482,7 +490,7 @@ class PaperAdmin(ReadOnlyAdmin):
         try:
             return self.print_paper(pk)
         except ReceiptBusy as busy:
-            self.message_user(request, busy.detail, messages.WARNING)
+            self.message_user(request, str(busy.detail), messages.WARNING)
             return redirect(f"admin:payment_{self.model._meta.model_name}_change", pk)
 
     def print_paper(self, pk: int) -> HttpResponse:
@@ -495,7 +503,7 @@ class ReceiptAdmin(PaperAdmin):
     list_filter = (*PaperAdmin.list_filter, ("received_at", SpanFilter))
     list_select_related = ("payment",)
     search_fields = ("payment__reference__startswith", "payment__user__email")
-    search_help_text = "number of the receipt, reference of the payment, or mail address"
+    search_help_text = _("number of the receipt, reference of the payment, or mail address")
 
     def print_paper(self, pk: int) -> HttpResponse:
         return download(number_receipt(pk))
@@ -507,7 +515,7 @@ class CreditNoteAdmin(PaperAdmin):
     list_filter = (*PaperAdmin.list_filter, ("issued_at", SpanFilter))
     list_select_related = ("refund", "receipt")
     search_fields = ("refund__merchant_refund_id__startswith", "refund__payment__reference__startswith")
-    search_help_text = "number of the credit note, id of the refund, or reference of the payment"
+    search_help_text = _("number of the credit note, id of the refund, or reference of the payment")
 
     def print_paper(self, pk: int) -> HttpResponse:
         return download_credit_note(number_credit_note(pk))
@@ -519,7 +527,7 @@ class ReconciliationAdmin(ReadOnlyAdmin):
     list_filter = ("is_clean", "asked_by", ("day", SpanFilter))
     fields = ("day", "asked_by", "started_at", "finished_at", "is_clean", "differences", "result")
 
-    @admin.display(description="result")
+    @admin.display(description=_("result"))
     def result(self, run: Reconciliation) -> str:
         return format_html(
             "<pre style='white-space: pre-wrap'>{}</pre>", as_text(run.report) if run.report else ""
@@ -532,7 +540,7 @@ class DiagnosisRunAdmin(ReadOnlyAdmin):
     list_filter = ("success", ("verdict", SeenValuesFilter), "asked_by")
     fields = ("started_at", "finished_at", "asked_by", "result")
 
-    @admin.display(description="result")
+    @admin.display(description=_("result"))
     def result(self, run: DiagnosisRun) -> str:
         text = render.as_text(run.answer) if run.finished_at else ""
         return format_html("<pre style='white-space: pre-wrap'>{}</pre>", text)
@@ -557,11 +565,11 @@ class WorkLeaseAdmin(DecidingAdmin):
     search_fields = ("row__exact", "error")
     actions = ("try_again",)
 
-    @admin.action(description="Try again now", permissions=["decide"])
+    @admin.action(description=_("Try again now"), permissions=["decide"])
     def try_again(self, request: HttpRequest, leases: QuerySet[WorkLease]) -> None:
         """Only rows whose work has failed: the others stay with their worker."""
         due = leases.exclude(error="").update(held_until=timezone.now())
-        self.message_user(request, f"{due} will be tried again.", messages.SUCCESS)
+        self.message_user(request, _("{number} will be tried again.").format(number=due), messages.SUCCESS)
 
 
 @admin.register(IdempotencyKey)

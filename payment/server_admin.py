@@ -6,6 +6,7 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminURLInputWidget
 
@@ -66,23 +67,24 @@ class WebhookEndpointAdmin(LongList, ModelAdmin):
     ) -> HttpResponse:
         return shown_once(self, request, [(str(obj), request.made_secret)])  # type: ignore[attr-defined]
 
-    @admin.action(description="Send a test event", permissions=["change"])
+    @admin.action(description=_("Send a test event"), permissions=["change"])
     def send_test(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         enabled = [endpoint for endpoint in queryset if endpoint.is_enabled]
         for endpoint in enabled:
             send_test_event(endpoint)
-        self.message_user(request, f"{len(enabled)} are sent: look at Webhook deliveries.", messages.SUCCESS)
+        text = _("{number} are sent: look at the log of webhooks.")
+        self.message_user(request, text.format(number=len(enabled)), messages.SUCCESS)
 
-    @admin.action(description="Rotate the secret: both sign for 24 hours", permissions=["change"])
+    @admin.action(description=_("Rotate the secret: both sign for 24 hours"), permissions=["change"])
     def rotate(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> HttpResponse:
         return shown_once(self, request, [(str(endpoint), rotate_secret(endpoint)) for endpoint in queryset])
 
-    @admin.action(description="Switch off", permissions=["change"])
+    @admin.action(description=_("Switch off"), permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         for endpoint in queryset:
             disable(endpoint, f"switched off by user {request.user.pk}")
 
-    @admin.action(description="Switch on: events from now on", permissions=["change"])
+    @admin.action(description=_("Switch on: events from now on"), permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[WebhookEndpoint]) -> None:
         for endpoint in queryset:
             enable(endpoint)
@@ -107,10 +109,10 @@ class ServerEventAdmin(ReadOnly, LongList, ModelAdmin):
     inlines = (DeliveryRows,)
     actions = ("replay",)
 
-    @admin.action(description="Send once more to every endpoint", permissions=["decide"])
+    @admin.action(description=_("Send once more to every endpoint"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[ServerEvent]) -> None:
         sent = sum(send_to_all(event) for event in queryset)
-        self.message_user(request, f"{sent} deliveries are sent.", messages.SUCCESS)
+        self.message_user(request, _("{number} are sent.").format(number=sent), messages.SUCCESS)
 
 
 @admin.register(WebhookDelivery)
@@ -123,7 +125,7 @@ class WebhookDeliveryAdmin(ReadOnly, LongList, ModelAdmin):
     search_fields = ("event__event_id",)
     actions = ("replay",)
 
-    @admin.action(description="Send once more", permissions=["decide"])
+    @admin.action(description=_("Send once more"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
         sent = sum(send_again(delivery) for delivery in queryset)
-        self.message_user(request, f"{sent} are sent.", messages.SUCCESS)
+        self.message_user(request, _("{number} are sent.").format(number=sent), messages.SUCCESS)

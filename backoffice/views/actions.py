@@ -17,10 +17,9 @@ from rest_framework.exceptions import APIException
 from accounts.models import User
 from backoffice import rights
 from backoffice.forms import CancelForm, MoveForm, ReasonForm, RefundForm, ToldReasonForm
-from backoffice.pages import desk_page, may, show
+from backoffice.pages import desk_page, may, sentence_of, show
 from backoffice.views.case import case_or_404
 from booking.models import Booking, Slot
-from core.errors import error_body
 from core.language import Text
 from notifications.models import Notification
 from payment.models import Refund
@@ -158,7 +157,7 @@ def send_again(request: HttpRequest, number: str, pk: int) -> HttpResponse:
         try:
             resend(case.payment, notification, _person(request), reason, seen)
         except APIException as refusal:
-            messages.error(request, _sentence(refusal))
+            messages.error(request, sentence_of(refusal))
             return redirect(request.get_full_path())
         messages.success(request, _("The message is sent in a moment."))
         return redirect("desk:case", number=case.number)
@@ -216,7 +215,7 @@ def _decide(
                 case.payment.pk, act(reason, told), seen=seen, rule=rule, by=_person(request), reason=reason
             )
         except APIException as refusal:
-            messages.error(request, _sentence(refusal))
+            messages.error(request, sentence_of(refusal))
             return redirect(request.get_full_path())
         messages.success(request, _("Done: %(what)s.") % {"what": title})
         return redirect("desk:case", number=case.number)
@@ -225,7 +224,7 @@ def _decide(
         try:
             effects = rehearse(case.payment.pk, act(NOT_YET, ""))
         except APIException as refusal:
-            problem = _sentence(refusal)
+            problem = sentence_of(refusal)
     return show(
         request,
         "backoffice/case/action.html",
@@ -254,10 +253,6 @@ def _booking_of(case: Case) -> Booking:
 
 def _trail(case: Case) -> list[tuple[Text, str]]:
     return [(_("Today"), reverse("desk:today")), (case.number, reverse("desk:case", args=[case.number]))]
-
-
-def _sentence(refusal: APIException) -> str:
-    return str(error_body(refusal)["user_message"])
 
 
 def _problem_with(notification: Notification) -> str:

@@ -24,7 +24,7 @@ from booking.services.previews import preview_token
 from booking.services.prices import cancel_price, change_price, plan_price, planned_prices
 from booking.services.promo_codes import figures, with_use
 from core.errors import translated
-from core.language import language_of
+from core.language import language_of, localized
 
 MOST_ROWS = 200
 CATALOGUE = gettext_lazy("Catalogue")
@@ -77,7 +77,7 @@ def puja(request: HttpRequest, pk: int) -> HttpResponse:
     return show(
         request,
         "backoffice/catalogue_puja.html",
-        service.title,
+        localized(service, "title"),
         trail=[(CATALOGUE, reverse("desk:catalogue"))],
         puja=service,
         packages=_packages(service),
@@ -135,7 +135,10 @@ def package_price(request: HttpRequest, pk: int) -> HttpResponse:
             return back
     trail = [
         (CATALOGUE, reverse("desk:catalogue")),
-        (package.puja_service.title, reverse("desk:catalogue-puja", args=[package.puja_service_id])),
+        (
+            localized(package.puja_service, "title"),
+            reverse("desk:catalogue-puja", args=[package.puja_service_id]),
+        ),
     ]
     return show(
         request,

@@ -21,11 +21,10 @@ from rest_framework.exceptions import APIException
 
 from accounts.models import User
 from backoffice import rights
-from backoffice.forms import ReasonForm
-from backoffice.pages import desk_page, may, row_id, show
+from backoffice.forms import PujaField, ReasonForm
+from backoffice.pages import desk_page, may, row_id, sentence_of, show
 from booking.models import PujaService, Slot
 from booking.services.carts import FURTHEST
-from core.errors import error_body
 from payment.models import Closure, ClosureItem, Refund
 from payment.services.closures import (
     Plan,
@@ -72,7 +71,7 @@ class SpanForm(forms.Form):
     to_time = forms.TimeField(
         label=gettext_lazy("Until"), required=False, widget=forms.TimeInput(attrs={"type": "time"})
     )
-    service = forms.ModelChoiceField(
+    service = PujaField(
         PujaService.objects.order_by("title"),
         label=gettext_lazy("Puja"),
         required=False,
@@ -113,9 +112,9 @@ def closing(request: HttpRequest) -> HttpResponse:
             plan = plan_closure(span, by)
         except APIException as refusal:
             if request.method == "POST":
-                messages.error(request, _sentence(refusal))
+                messages.error(request, sentence_of(refusal))
                 return redirect(request.get_full_path())
-            problem = _sentence(refusal)
+            problem = sentence_of(refusal)
     if not reason.is_bound:
         written = request.POST.get("reason", "")
         reason = ReasonForm(initial={"seen": plan.seen if plan else "", "reason": written})
@@ -178,7 +177,7 @@ def approve(request: HttpRequest, pk: int) -> HttpResponse:
                 count = approve_closure(found, cast(User, request.user))
                 messages.success(request, _("%(count)d refunds are approved and sent.") % {"count": count})
         except APIException as refusal:
-            messages.error(request, _sentence(refusal))
+            messages.error(request, sentence_of(refusal))
         return (
             redirect("desk:closure", pk=pk)
             if may(request, rights.CHANGE_SLOTS)
@@ -257,7 +256,3 @@ def _sums(plan: Plan, chosen: dict[int, str]) -> dict[str, Any]:
         for then in (ClosureItem.Then.REFUND, ClosureItem.Then.OFFER)
     )
     return {"refunded": refunded, "offered": offered, "waits": refunded + offered > plan.alone_paise}
-
-
-def _sentence(refusal: APIException) -> str:
-    return str(error_body(refusal)["user_message"])

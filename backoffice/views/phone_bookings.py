@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from accounts.models import User
 from accounts.services import find_or_add_address
 from backoffice import rights
-from backoffice.pages import desk_page, may, row_id, show
+from backoffice.pages import desk_page, may, row_id, sentence_of, show
 from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm, TakenForm
 from booking.models import Booking
 from core.dates import spell_moment
@@ -108,7 +108,7 @@ def _show_refusal(form: BookingForm, refusal: APIException) -> None:
             for problem in problems:
                 form.add_error(field if field in form.fields else None, str(problem))
         return
-    form.add_error(None, str(refusal.detail))
+    form.add_error(None, sentence_of(refusal))
 
 
 @desk_page(rights.MAKE_BOOKINGS)
@@ -127,7 +127,7 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
             take_back_link(link.pk)
             messages.success(request, _("The link has ended, and the place is free."))
         except APIException as refusal:
-            messages.warning(request, str(refusal.detail))
+            messages.warning(request, sentence_of(refusal))
         return redirect("desk:pay-link", link.pk)
     checkout, address, state = link.checkout, pay_link_url(link), _state_of(link)
     with override(checkout.user.language):  # the customer reads it, not the desk
@@ -176,7 +176,7 @@ def booked(request: HttpRequest, number: str) -> HttpResponse:
     if booking is None:
         raise Http404
     payment = booking.checkout.payment
-    means = dict(ManualEntry.Means.choices).get(payment.method, payment.method)
+    means = dict(ManualEntry.Means.choices).get(payment.method, "PhonePe")
     return show(request, "backoffice/booked.html", _("Booked"), booking=booking, payment=payment, means=means)
 
 

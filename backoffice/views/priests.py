@@ -18,7 +18,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.phones import format_phone, read_phone
 from backoffice import rights
-from backoffice.pages import desk_page, may, show
+from backoffice.pages import desk_page, may, sentence_of, show
 from backoffice.priest_forms import LeaveForm, PriestForm, ReasonForm
 from booking.calendar_files import place_of
 from booking.models import Assignment, Booking, Priest, PriestLeave, PujaService
@@ -154,7 +154,7 @@ def assign(request: HttpRequest, book_id: str) -> HttpResponse:
         try:
             assign_priest(booking, chosen, cast(User, request.user))
         except (PriestBusy, PriestAway, NotAssignable) as refusal:
-            messages.error(request, str(refusal.detail))
+            messages.error(request, sentence_of(refusal))
         else:
             messages.success(request, _("%s performs this booking and is told so.") % chosen.name)
         return redirect("desk:assign-priest", booking.book_id)

@@ -15,7 +15,7 @@ from django.utils.translation import gettext_lazy
 
 from accounts.models import User
 from backoffice import rights
-from backoffice.pages import desk_page, show
+from backoffice.pages import desk_page, sentence_of, show
 from core.errors import Conflict
 from payment.models import SettlementFile
 from payment.reconciliation.settlement import NotASettlement
@@ -69,7 +69,7 @@ def settlement(request: HttpRequest, pk: int) -> HttpResponse:
             )
             messages.success(request, text)
         except Conflict as refusal:
-            messages.warning(request, str(refusal.detail))
+            messages.warning(request, sentence_of(refusal))
         return redirect("desk:settlement", file.pk)
     found, differences = compare_file(file)
     return show(

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 
 from accounts.models import User
 from backoffice import rights
-from backoffice.pages import desk_page, may, show
+from backoffice.pages import desk_page, may, sentence_of, show
 from backoffice.slot_forms import CalendarForm, ClosingForm, HoursForm, SeriesForm
 from booking.models import ClosedPeriod, OpeningHours, PujaService, Slot
 from booking.services.calendar_import import LARGEST_FILE, UnreadableCalendar, read_periods
@@ -32,6 +32,7 @@ from booking.services.openings import (
 from booking.services.slot_series import SeriesTooLong, make_series, plan_series
 from booking.services.week_grid import grid_of
 from core.dates import spell_date
+from core.language import localized
 
 MOST_SHOWN = 50
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2200, 1, 1)
@@ -79,7 +80,7 @@ def series(request: HttpRequest) -> HttpResponse:
         try:
             plan = make_series(wanted) if request.method == "POST" else plan_series(wanted)
         except SeriesTooLong as refusal:
-            form.add_error(None, str(refusal.detail))
+            form.add_error(None, sentence_of(refusal))
     if plan is not None and request.method == "POST":
         made = len(plan.new)
         text = ngettext("%d time was added.", "%d times were added.", made) % made
@@ -129,7 +130,7 @@ def closed_days_file(request: HttpRequest) -> HttpResponse:
     try:
         found = read_periods(form.cleaned_data["file"].read(LARGEST_FILE + 1))
     except UnreadableCalendar as refusal:
-        form.add_error("file", str(refusal.detail))
+        form.add_error("file", sentence_of(refusal))
         return _show_closed_days(request, ClosingForm(), file_form=form)
     packed = [
         [each.begins.isoformat(), each.ends.isoformat(), each.service, each.reason] for each in found.periods
@@ -216,7 +217,9 @@ def _show_closed_days(
 def _show_plan(request: HttpRequest, periods: Sequence[Period], **context: Any) -> HttpResponse:
     plan = plan_closing(periods)
     bookings = list(plan.bookings[: MOST_SHOWN + 1])
-    names: dict[int | None, str] = dict(PujaService.objects.values_list("pk", "title"))
+    names: dict[int | None, str] = {
+        puja.pk: localized(puja, "title") for puja in PujaService.objects.only("pk", "title", "title_hi")
+    }
     return show(
         request,
         "backoffice/closing_plan.html",
@@ -259,7 +262,7 @@ def _set_hours(form: HoursForm, service: PujaService | None) -> bool:
     try:
         set_hours(service.pk if service else None, form.week())
     except HoursOverlap as refusal:
-        form.add_error(None, str(refusal.detail))
+        form.add_error(None, sentence_of(refusal))
         return False
     return True
 

@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.second_factor import device_of, forget_device
 from accounts.staff_roles import RoleRefused, assign_role, staff
 from backoffice import rights
-from backoffice.pages import desk_page, show
+from backoffice.pages import desk_page, sentence_of, show
 from core.texts import plain_line
 
 
@@ -25,7 +25,7 @@ class RoleForm(forms.Form):
         label=gettext_lazy("Role"),
         required=False,
         widget=forms.RadioSelect,
-        choices=[*((name, name) for name in rights.ROLES), ("", gettext_lazy("No role: a customer"))],
+        choices=[*rights.NAMES.items(), ("", gettext_lazy("No role: a customer"))],
     )
     reason = forms.CharField(label=gettext_lazy("Reason"), max_length=200, validators=[plain_line])
 
@@ -34,7 +34,12 @@ class RoleForm(forms.Form):
 def people(request: HttpRequest) -> HttpResponse:
     with_device = set(TOTPDevice.objects.filter(confirmed=True).values_list("user", flat=True))
     members = [
-        (each, [group.name for group in each.groups.all()], each.pk in with_device) for each in staff()
+        (
+            each,
+            [rights.NAMES.get(group.name, group.name) for group in each.groups.all()],
+            each.pk in with_device,
+        )
+        for each in staff()
     ]
     return show(request, "backoffice/staff.html", _("Staff"), members=members)
 
@@ -51,7 +56,7 @@ def role(request: HttpRequest, pk: int) -> HttpResponse:
             messages.success(request, _("The role is changed; all logins of the person have ended."))
             return redirect("desk:staff")
         except RoleRefused as refusal:
-            form.add_error(None, str(refusal.detail))
+            form.add_error(None, sentence_of(refusal))
     own = [rights.WORDS.get(each, each) for each in sorted(person.get_user_permissions())]
     return show(
         request,
@@ -59,11 +64,11 @@ def role(request: HttpRequest, pk: int) -> HttpResponse:
         person.full_name or person.email,
         person=person,
         form=form,
-        current=current,
+        current=rights.NAMES.get(current, current),
         own=own,
         device=device_of(person),
         roles=[
-            (name, [rights.WORDS[each] for each in rights.WORDS if each in held])
+            (rights.NAMES[name], [rights.WORDS[each] for each in rights.WORDS if each in held])
             for name, held in rights.ROLES.items()
         ],
         trail=[(_("Staff"), reverse("desk:staff"))],

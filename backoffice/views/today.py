@@ -37,7 +37,7 @@ def today(request: HttpRequest) -> HttpResponse:
     if may(request, rights.SEE_PAYMENTS):
         context |= _money_context(now)
     if may(request, rights.SEE_DIAGNOSES) and (run := figures.last_diagnosis()):
-        context |= {"diagnosis": run, "hops": figures.hops(run)}
+        context |= {"diagnosis": run, "verdict": figures.verdict_of(run), "hops": figures.hops(run)}
     return show(request, "backoffice/today.html", _("Today"), **context)
 
 

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from accounts.phones import PhoneField, readable_phone
@@ -26,7 +27,7 @@ class Priest(models.Model):
     name = LineField(max_length=100)
     name_hi = LineField(max_length=100, **IN_HINDI)
     email = models.EmailField(
-        blank=True, validators=[visible_line], help_text="is told of new, moved and cancelled bookings"
+        blank=True, validators=[visible_line], help_text=_("is told of new, moved and cancelled bookings")
     )
     phone = PhoneField(null=True, blank=True, validators=[readable_phone])
     language = models.CharField(max_length=2, choices=User.Language, default=User.Language.HINDI)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext_noop as noop
 
 from core.language import Text
 from payment.phonepe.enums import ErrorCategory
@@ -216,29 +217,39 @@ MEANINGS: dict[str, Meaning] = {
 # Without a code of PhonePe's: what stood between us. Two of PhonePe's refusals carry no code either, "Api Mapping Not
 # Found" (WRONG_ENDPOINT) and "Client Not Found" (AUTHENTICATION).
 WITHOUT_CODE: dict[str, Meaning] = {
-    ErrorCategory.DNS_ERROR: Meaning(HOSTING, UNREACHABLE, RETRY, "the name could not be resolved"),
-    ErrorCategory.CONNECTION_REFUSED: Meaning(HOSTING, UNREACHABLE, RETRY, "the connection was refused"),
-    ErrorCategory.CONNECTION_TIMEOUT: Meaning(HOSTING, UNREACHABLE, RETRY, "the connection was not answered"),
-    ErrorCategory.CONNECTION_RESET: Meaning(HOSTING, ASKING, STOP, "the connection was cut"),
-    ErrorCategory.NETWORK_UNREACHABLE: Meaning(HOSTING, UNREACHABLE, RETRY, "there is no route"),
+    ErrorCategory.DNS_ERROR: Meaning(HOSTING, UNREACHABLE, RETRY, noop("the name could not be resolved")),
+    ErrorCategory.CONNECTION_REFUSED: Meaning(
+        HOSTING, UNREACHABLE, RETRY, noop("the connection was refused")
+    ),
+    ErrorCategory.CONNECTION_TIMEOUT: Meaning(
+        HOSTING, UNREACHABLE, RETRY, noop("the connection was not answered")
+    ),
+    ErrorCategory.CONNECTION_RESET: Meaning(HOSTING, ASKING, STOP, noop("the connection was cut")),
+    ErrorCategory.NETWORK_UNREACHABLE: Meaning(HOSTING, UNREACHABLE, RETRY, noop("there is no route")),
     ErrorCategory.TLS_ERROR: Meaning(
-        HOSTING, UNREACHABLE, RETRY, "no trusted encrypted connection came about"
+        HOSTING, UNREACHABLE, RETRY, noop("no trusted encrypted connection came about")
     ),
-    ErrorCategory.PROXY_ERROR: Meaning(HOSTING, UNREACHABLE, RETRY, "the proxy opened no way"),
-    ErrorCategory.READ_TIMEOUT: Meaning(PHONEPE, ASKING, STOP, "PhonePe did not answer in time", SUPPORT),
+    ErrorCategory.PROXY_ERROR: Meaning(HOSTING, UNREACHABLE, RETRY, noop("the proxy opened no way")),
+    ErrorCategory.READ_TIMEOUT: Meaning(
+        PHONEPE, ASKING, STOP, noop("PhonePe did not answer in time"), SUPPORT
+    ),
     ErrorCategory.BLOCKED_RESPONSE: Meaning(
-        HOSTING, ASKING, STOP, "a page or redirect of somebody between PhonePe and us"
+        HOSTING, ASKING, STOP, noop("a page or redirect of somebody between PhonePe and us")
     ),
-    ErrorCategory.RATE_LIMITED: Meaning(DEVELOPER, CROWDED, RETRY, "asked too often", SUPPORT),
-    ErrorCategory.GATEWAY_5XX: Meaning(PHONEPE, ASKING, STOP, "PhonePe is in trouble", SUPPORT),
+    ErrorCategory.RATE_LIMITED: Meaning(DEVELOPER, CROWDED, RETRY, noop("asked too often"), SUPPORT),
+    ErrorCategory.GATEWAY_5XX: Meaning(PHONEPE, ASKING, STOP, noop("PhonePe is in trouble"), SUPPORT),
     ErrorCategory.AUTHENTICATION: Meaning(
-        OWNER, OUR_SIDE, STOP, "PhonePe does not know these credentials in this environment", KEYS
+        OWNER, OUR_SIDE, STOP, noop("PhonePe does not know these credentials in this environment"), KEYS
     ),
     ErrorCategory.WRONG_ENDPOINT: Meaning(
-        DEVELOPER, OUR_SIDE, STOP, "no such path at this address: look at PHONEPE_BASE_URL"
+        DEVELOPER, OUR_SIDE, STOP, noop("no such path at this address: look at PHONEPE_BASE_URL")
     ),
-    ErrorCategory.REJECTED: Meaning(DEVELOPER, OUR_SIDE, STOP, "PhonePe said no and gave no reason", SUPPORT),
-    ErrorCategory.BAD_RESPONSE: Meaning(PHONEPE, ASKING, STOP, "PhonePe's answer could not be read", SUPPORT),
+    ErrorCategory.REJECTED: Meaning(
+        DEVELOPER, OUR_SIDE, STOP, noop("PhonePe said no and gave no reason"), SUPPORT
+    ),
+    ErrorCategory.BAD_RESPONSE: Meaning(
+        PHONEPE, ASKING, STOP, noop("PhonePe's answer could not be read"), SUPPORT
+    ),
 }
 
 

@@ -35,7 +35,7 @@ def test_a_price_is_shown_before_and_after_with_who_and_when(desk, package):
 
     assert (price.before, price.after) == ("₹1,100.00", "₹1,500.00")
     assert entry.who == User.objects.get(groups__name="Manager").email
-    assert entry.name == str(package)
+    assert entry.name == f"{package.puja_service.title}: Basic, Hindi, {package.location}"
 
 
 def test_what_nobody_is_logged_in_for_is_of_the_system(desk, service):

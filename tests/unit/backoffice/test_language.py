@@ -5,13 +5,19 @@ from datetime import datetime
 from urllib.parse import unquote
 
 import pytest
+from django.contrib import admin
+from django.contrib.admin.utils import label_for_field
+from django.urls import reverse
 from django.utils import formats, timezone, translation
 
-from accounts.models import User
-from booking.models import Booking
+from accounts.models import Address, User
+from booking.models import Booking, Checkout, Priest
+from payment.models import Refund
 from payment.states import AttemptState, PaymentState, RefundState
 from tests.harness import builders
+from tests.unit.backoffice import demo_pages
 from tests.unit.backoffice.sold import book
+from tests.unit.backoffice.words import WORD, latin_words
 
 pytestmark = pytest.mark.django_db
 DEVANAGARI = re.compile("[\u0900-\u097f]")
@@ -101,3 +107,75 @@ def test_the_api_stays_english_for_staff_who_read_hindi(api, staff):
 def test_an_hour_after_noon_is_not_read_as_one_of_the_morning():
     with translation.override("hi"):
         assert formats.localize(datetime(2026, 11, 28, 13, 5)) == "28 नवंबर 2026, 13:05"
+
+
+# What Hindi writes in Latin letters too, and the switch of the languages.
+NAMES = {"PhonePe", "OkPuja", "WhatsApp", "Google", "Outlook", "Authenticator", "Aegis", "ics", "nobody"}
+NAMES |= {"English", "en", "hi", "Ctrl", "esc"}
+
+
+@pytest.mark.django_db(transaction=True)  # the demonstration pays at the simulated PhonePe
+def test_staff_who_read_hindi_find_no_english_on_any_page(client, staff):
+    """What people wrote stands as they wrote it, and what is English by nature is marked so.
+
+    Of the tables behind the desk all that stands around their rows.
+    """
+    demo_pages.seed()
+    allowed = NAMES | {word for text in written_by_people() for word in WORD.findall(text)}
+    wrong = []
+    for name, address in (demo_pages.addresses() | dict(tables())).items():
+        page = client.get(address)
+        assert page.status_code == 200, (name, page.status_code)
+        without = ("td", "th", "ul", "details") if "." in name else ()
+        found = latin_words(page.content.decode(), without=without)
+        wrong += [f"{name}: {word!r} in {text!r}" for word, text in found.items() if word not in allowed]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_columns_of_each_table_have_their_hindi():
+    """Those of `list_display`, of the form, and the names of the table; see backoffice/names.py."""
+    abbreviations = {"ID", "SAC", "utr", "PDF"}
+    with translation.override("hi"):
+        names = {
+            (model._meta.label, str(name))
+            for model, table in admin.site._registry.items()
+            if model._meta.app_label != "simulator"
+            for name in (
+                model._meta.verbose_name,
+                model._meta.verbose_name_plural,
+                *(field.verbose_name for field in model._meta.fields if not field.primary_key),
+                *(label_for_field(column, model, table) for column in table.get_list_display(None)),
+            )
+        }
+    missing = [name for name in names if not DEVANAGARI.search(name[1]) and name[1] not in abbreviations]
+    assert not missing, sorted(missing)
+
+
+def tables():
+    for model in admin.site._registry:
+        options = model._meta
+        if options.app_label != "simulator":  # a tool of developers, who read English
+            yield options.label, reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+
+
+def written_by_people():
+    columns = {
+        User: ("first_name", "last_name", "email"),
+        Address: ("address_line1", "address_line2", "city", "state", "country"),
+        Checkout: ("address_line1", "address_city", "address_state", "address_country", "devotee_names"),
+        Priest: ("name",),
+        Refund: ("reason",),
+    }
+    for model, names in columns.items():
+        for row in model.objects.values_list(*names):
+            yield from map(str, row)
+
+
+def test_why_an_action_is_refused_is_read_in_hindi(client, staff, alice, package):
+    number = book(alice, package, timezone.now()).checkout.payment.reference
+
+    page = client.get(f"/admin/desk/case/{number}/stop/").content.decode()
+
+    (refused,) = re.findall(r"<h2>[^<]*</h2><p>([^<]*)</p></section>", page)
+    assert DEVANAGARI.search(refused)
+    assert latin_words(refused) == {}
