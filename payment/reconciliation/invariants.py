@@ -89,7 +89,7 @@ def find_violations(since: datetime | None = None) -> list[Violation]:
             moved = Q(**{f"{PAYMENTS[rows.model]}__in": _touched(since)})
             # A booking may have no payment, which is what is looked for.
             rows = rows.filter(moved | Q(created_at__gte=since) if rows.model is Booking else moved)
-        names = tuple(f"{type(row)._meta.verbose_name} {row}" for row in islice(rows, MAX_ROWS))
+        names = tuple(f"{type(row)._meta.verbose_name_raw} {row}" for row in islice(rows, MAX_ROWS))
         if names:
             violations.append(Violation(each.sentence, names, rows.count()))
     return violations

@@ -283,7 +283,7 @@ def _erase_log(person: Person) -> int:
         keys = [str(key) for key in person.rows(model).values_list("pk", flat=True)]
         kind = ContentType.objects.get_for_model(model)
         entries = LogEntry.objects.filter(content_type=kind, object_id__in=keys)
-        count += entries.update(object_repr=model._meta.verbose_name, change_message="")
+        count += entries.update(object_repr=model._meta.verbose_name_raw, change_message="")
     return count
 
 

@@ -17,7 +17,7 @@ from tests.unit.backoffice import demo_pages
 from tests.unit.payment.services.test_by_hand import choice as choice
 
 pytestmark = pytest.mark.django_db(transaction=True)
-MAIN = re.compile(r'<main class="desk">(.*)</main>', re.DOTALL)
+MAIN = re.compile(r'<main class="desk"[^>]*>(.*)</main>', re.DOTALL)
 TARGET = re.compile(r'(?:href|action)="(/admin/[^"#]*)"')
 
 

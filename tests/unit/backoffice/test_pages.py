@@ -1,5 +1,7 @@
 """The frame of the desk: who sees what in it, and where its address leads."""
 
+import re
+
 import pytest
 from django.test import Client
 
@@ -46,3 +48,10 @@ def test_every_page_says_whether_the_money_is_real(desk, settings, simulation, e
 def test_a_login_at_the_address_of_the_login_leads_to_the_desk(staff):
     form = {"username": staff.email, "password": PASSWORD}
     assert Client().post("/admin/login/", form).url == "/admin/"
+
+
+def test_the_first_link_leads_past_the_menu(desk):
+    page = desk("Support").get("/admin/desk/slots/").content.decode()
+    _, body = page.split("<body", 1)
+    assert re.search(r'<a [^>]*href="([^"]*)"', body)[1] == "#desk"
+    assert body.count('id="desk" tabindex="-1"') == 1
