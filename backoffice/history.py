@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.apps import apps
-from django.db.models import Model, OuterRef, Subquery
+from django.db.models import Model, OuterRef, QuerySet, Subquery
 from django.utils.html import strip_tags
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
@@ -120,7 +120,7 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
 
 
 def _names(model: type[Model], keys: set[int]) -> dict[int, str]:
-    rows = model._default_manager.filter(pk__in=keys)
+    rows: QuerySet[Any] = model._default_manager.filter(pk__in=keys)
     if model is Package:
         return {row.pk: _package(row) for row in rows.select_related("puja_service")}
     if model is PackagePrice:
