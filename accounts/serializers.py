@@ -350,12 +350,31 @@ class PanCardSerializer(serializers.ModelSerializer):
         return uploads.links(card.user, Upload.Purpose.PAN_CARD)[0]
 
 
-class LoginAnswerSerializer(serializers.Serializer):
+class LoginAnswerSerializer(AccountSerializer):
     """A session and whose it is, side by side as the frontend reads them."""
+
+    access = serializers.CharField(read_only=True)
+    refresh = serializers.CharField(read_only=True)
+
+    class Meta:
+        model = User
+        fields = ("access", "refresh", *AccountSerializer.Meta.fields)
 
     def to_representation(self, answer: tuple[User, SessionTokens]) -> dict[str, Any]:
         user, tokens = answer
         return {**SessionSerializer(tokens).data, **AccountSerializer(user).data}
+
+
+class NotLoggedInSerializer(serializers.Serializer):
+    """In place of a session, with 200 as well: the password is right, and the account is not ACTIVE."""
+
+    success = serializers.BooleanField(help_text="false")
+    email = serializers.CharField()
+    account_status = serializers.ChoiceField(choices=User.AccountStatus.choices)
+    access = serializers.CharField(allow_null=True, help_text="null")
+    refresh = serializers.CharField(allow_null=True, help_text="null")
+    code = serializers.CharField(help_text="email_not_confirmed or account_not_active")
+    message = serializers.CharField()
 
 
 class AddressSerializer(serializers.ModelSerializer):

@@ -5,7 +5,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.utils.translation import gettext_lazy as _
-from drf_spectacular.utils import extend_schema
+from drf_spectacular.utils import PolymorphicProxySerializer, extend_schema
 from rest_framework import status
 from rest_framework.exceptions import NotFound
 from rest_framework.permissions import AllowAny
@@ -28,6 +28,7 @@ from accounts.serializers import (
     EmployeeSerializer,
     LoginAnswerSerializer,
     LoginSerializer,
+    NotLoggedInSerializer,
     PanCardChangeSerializer,
     PanCardSerializer,
     PasswordChangeSerializer,
@@ -103,7 +104,14 @@ class LoginView(PublicView):
     serializer_class = LoginSerializer
     throttle_scope = "login"
 
-    @extend_schema(operation_id="auth_login", responses=LoginAnswerSerializer)
+    @extend_schema(
+        operation_id="auth_login",
+        responses=PolymorphicProxySerializer(
+            component_name="LoginResult",
+            serializers=[LoginAnswerSerializer, NotLoggedInSerializer],
+            resource_type_field_name=None,
+        ),
+    )
     def post(self, request: Request) -> Response:
         address = client_address(request._request)
         user = services.log_in(**self.read(request), address=address)
