@@ -23,6 +23,7 @@ from import_export.widgets import Widget
 from booking.models import Booking
 from core.gstin import STATES
 from core.language import Text
+from core.replica import lines_of_replica
 from core.tables import csv_lines, safe_cell
 from payment.models import PAYING, CreditNote, LedgerEntry, Payment, Receipt, Refund
 from payment.reconciliation.days import span
@@ -316,7 +317,7 @@ EXPORTS: dict[str, Export] = {
 
 
 def as_csv(export: Export, first: date, last: date) -> Iterator[str]:
-    return csv_lines(export.table(first, last))
+    return csv_lines(lines_of_replica(export.table(first, last)))
 
 
 def as_xlsx(export: Export, first: date, last: date) -> IO[bytes]:
@@ -327,7 +328,7 @@ def as_xlsx(export: Export, first: date, last: date) -> IO[bytes]:
 
     book = Workbook(write_only=True)
     sheet = book.create_sheet(str(export.title)[:31])
-    for row in export.table(first, last):
+    for row in lines_of_replica(export.table(first, last)):
         sheet.append([_formatted(WriteOnlyCell(sheet, value=safe_cell(value)), value) for value in row])
     file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - whoever sends it closes it
     book.save(file)

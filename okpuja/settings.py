@@ -260,6 +260,9 @@ def database(url: str) -> dict[str, Any]:
 DATABASES = {"default": database(DATABASE_URL)}
 if test_database := secret("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
+if replica := secret("DATABASE_REPLICA_URL"):
+    DATABASES["replica"] = database(replica) | {"TEST": {"MIRROR": "default"}}
+    DATABASE_ROUTERS = ["core.replica.Router"]
 CACHE_URL = secret("CACHE_URL", "db://cache")
 CACHES = {
     "default": cache(CACHE_URL),

@@ -18,6 +18,7 @@ from backoffice import rights
 from backoffice.exports import EXPORTS, Export, as_csv, as_xlsx
 from backoffice.pages import desk_page, show
 from backoffice.reports import DIMENSIONS, report
+from core.replica import reading_replica
 from payment.models import LedgerEntry
 
 logger = logging.getLogger(__name__)
@@ -85,7 +86,8 @@ def reports(request: HttpRequest) -> HttpResponse:
     form = PeriodForm(request.GET) if "first" in request.GET else PeriodForm(last_month())
     asked = request.GET.get("by", "")
     by = asked if asked in DIMENSIONS else "puja"
-    found = report(by, form.cleaned_data["first"], form.cleaned_data["last"]) if form.is_valid() else None
+    with reading_replica():
+        found = report(by, form.cleaned_data["first"], form.cleaned_data["last"]) if form.is_valid() else None
     return show(
         request,
         "backoffice/reports.html",

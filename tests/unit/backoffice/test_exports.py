@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 from django.contrib.admin.models import LogEntry
-from django.db import connection
+from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
@@ -17,11 +17,14 @@ from openpyxl import load_workbook
 from backoffice.exports import EXPORTS, as_csv, as_xlsx
 from backoffice.reports import DIMENSIONS, report
 from booking.models import Assignment, Priest
+from core.replica import REPLICA
+from okpuja.settings import database
 from payment.models import LedgerEntry, ManualEntry
 from payment.reconciliation.invariants import totals
 from payment.services.by_hand import Taken, book_by_hand
 from payment.services.outcomes import apply_status
 from tests.harness import builders
+from tests.harness.databases import migrated_database
 from tests.unit.payment.builders import completed, make_payment
 from tests.unit.payment.services.test_by_hand import choice as choice
 from tests.unit.payment.services.test_credit_notes import refunded
@@ -169,3 +172,33 @@ def test_the_page_gives_the_tables_and_notes_who_took_them(desk, trade):
     sheets.close()
     assert desk("Support").post(page, {**period, "file": "gst:csv"}).status_code == 403
     assert accountant.get(reverse("desk:reports"), period).status_code == 200
+
+
+@pytest.fixture(scope="module")
+def replica():
+    """A standby that has not heard of any payment yet. Of the module, so that it is there before a test may use it."""
+    with migrated_database() as url:
+        connections.settings[REPLICA] = connections.settings["default"] | database(url)
+        yield
+        connections[REPLICA].close()
+        if pool := getattr(connections[REPLICA], "pool", None):
+            pool.close()
+        del connections[REPLICA], connections.settings[REPLICA]
+
+
+@pytest.mark.django_db(transaction=True, databases=["default", REPLICA])
+def test_exports_and_reports_read_the_replica_and_all_else_the_database(
+    replica, trade, staff, client, settings
+):
+    settings.DATABASE_ROUTERS = ["core.replica.Router"]
+    client.force_login(staff)
+    first, last = span_of_now()
+    answer = client.post(
+        reverse("desk:exports"), {"first": f"{first}", "last": f"{last}", "file": "ledger:csv"}
+    )
+
+    assert len(b"".join(answer.streaming_content).splitlines()) == 1  # the head
+    assert workbook("ledger")[1:] == []
+    assert "₹2,100" not in client.get(reverse("desk:reports")).content.decode()
+    assert LedgerEntry.objects.count() == 5
+    assert LogEntry.objects.get(change_message="exported").user_id == staff.pk
