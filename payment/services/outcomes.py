@@ -225,7 +225,7 @@ def _book(payment: Payment, checkout: Checkout) -> None:
 
 
 def _offer_other_slots(payment: Payment, checkout: Checkout, rule: str) -> None:
-    """The money came too late for its slot. The buyer chooses one of those that are left, or gets a refund."""
+    """Late money: it came after its slot was gone. The buyer chooses another one that is free, or gets a refund."""
     slots = slots_to_offer(checkout)
     if not slots:
         refund_without_booking(payment, "no_place_left", "the time was gone when the money came")

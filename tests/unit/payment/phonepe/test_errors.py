@@ -191,6 +191,10 @@ def test_nobody_is_waited_for_longer_than_a_day():
         (400, "KEY_NOT_CONFIGURED", E.AUTHENTICATION, RequestOutcome.REJECTED),
         (400, "ANY_WORD", E.REJECTED, RequestOutcome.REJECTED),
         (400, "", E.WRONG_ENDPOINT, RequestOutcome.REJECTED),
+        (409, "", E.REJECTED, RequestOutcome.REJECTED),
+        (409, "404", E.WRONG_ENDPOINT, RequestOutcome.REJECTED),
+        (200, "TOO_MANY_REQUESTS", E.RATE_LIMITED, RequestOutcome.THROTTLED),
+        (409, "UNEXPECTED_WORD", E.REJECTED, RequestOutcome.REJECTED),
     ],
 )
 def test_status_and_code_of_an_error_answer_decide_its_category(status, word, category, outcome):
