@@ -1,6 +1,6 @@
 """How many small wrong edits the tests notice: mutation runs by cosmic-ray over the code that moves money.
 
-    make mutants [ARGS="payment/services/refunds/amounts.py --near ..."] [SAMPLE=20] [SEED=1]
+    make mutants [ARGS="payment/services/refunds/amounts.py ... --near"] [SAMPLE=20] [SEED=1]
 
 Each edit (a comparison turned round, a number changed, a decorator removed ...) is made in a copy of the repository,
 and the unit tests of that module run there. An edit with which they pass has survived: it is printed, with its line.
