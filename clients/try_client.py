@@ -3,7 +3,6 @@
 clients/.tools/bin/python clients/try_client.py URL MAIL PASSWORD API_KEY
 """
 
-import json
 import sys
 import uuid
 from datetime import date
@@ -28,6 +27,7 @@ from okpuja_client.api.servers import server_booking, server_open_payment, serve
 from okpuja_client.models import (
     CartChoiceRequest,
     CustomerRequestRequest,
+    LoginAnswer,
     LoginRequest,
     OpenPaymentRequestRequest,
     OutcomeRequestRequest,
@@ -60,9 +60,9 @@ def choose(shop: Client) -> dict:
 
 
 def as_customer(shop: Client, url: str, mail: str, password: str, choice: dict) -> str:
-    answer = auth_login.sync_detailed(client=shop, body=LoginRequest(email=mail, password=password))
-    access = json.loads(answer.content)["access"]  # null where the account is not active: no type says that
-    me = AuthenticatedClient(url, token=access, raise_on_unexpected_status=True)
+    session = auth_login.sync(client=shop, body=LoginRequest(email=mail, password=password))
+    assert isinstance(session, LoginAnswer), session  # NotLoggedIn: the account is not ACTIVE
+    me = AuthenticatedClient(url, token=session.access, raise_on_unexpected_status=True)
     cart = api_cart_carts_create.sync(client=me, body=CartChoiceRequest(**choice))
     started = api_payments_payments_process_cart_create.sync(
         client=me, body=ProcessCartRequestRequest(cart_id=cart.id), idempotency_key=str(uuid.uuid4())
