@@ -75,7 +75,9 @@ samples: $(VENV)/.dev
 	@TEST_DATABASE=sqlite $(BIN)/python -m pytest --samples --collect-only -q -s | sed '/^left out of make proofs/q'
 
 # Every case of every test, on both databases; then what takes minutes.
+# Without the clients' generators their test is skipped, loudly.
 proofs: $(VENV)/.dev browser
+	-@$(MAKE) --no-print-directory clients
 	PROOFS=1 TEST_DATABASE=sqlite $(PYTEST)
 	@$(BIN)/python -m tests.harness.postgres
 	PROOFS=1 TEST_DATABASE=postgresql $(PYTEST)
