@@ -158,7 +158,6 @@ def number_credit_note(note_id: int, at_once: int = 1) -> CreditNote:
     return _number(CreditNote, note_id, at_once)
 
 
-@transaction.atomic
 def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
     """The paper with its number. In a transaction of its own, as short as possible.
 
@@ -167,17 +166,28 @@ def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
     the numbers.
     """
     papers = model._default_manager
-    paper = papers.select_for_update(no_key=True).get(pk=paper_id)
-    if paper.number is not None:
-        return paper
-    batch: list[Paper] = [paper]
-    if at_once > 1:
-        waiting = papers.filter(number=None, series=paper.series, year=paper.year)
-        free = waiting.exclude(pk=paper_id).select_for_update(skip_locked=True, no_key=True)
-        others: list[Paper] = list(free.order_by("pk")[: at_once - 1])
-        if len(others) >= BACKLOG:
-            batch = sorted(batch + others, key=lambda each: each.pk)
-    counter = ReceiptCounter(series=paper.series, year=paper.year, last=len(batch))
+    with transaction.atomic():
+        locked = papers.select_for_update(no_key=True, skip_locked=at_once > 1).filter(pk=paper_id)
+        # Without it, others of the backlog are numbered before its transaction is waited for: no worker is idle.
+        is_free = (paper := locked.first()) is not None
+        paper = paper or papers.get(pk=paper_id)
+        if paper.number is not None:
+            return paper
+        batch: list[Paper] = [paper] if is_free else []
+        if at_once > 1:
+            waiting = papers.filter(number=None, series=paper.series, year=paper.year)
+            free = waiting.exclude(pk=paper_id).select_for_update(skip_locked=True, no_key=True)
+            others: list[Paper] = list(free.order_by("pk")[: at_once - 1])
+            if len(others) >= BACKLOG:
+                batch = sorted(batch + others, key=lambda each: each.pk)
+        if batch:
+            _give_numbers(model, batch)
+    return paper if is_free else _number(model, paper_id, at_once=1)
+
+
+def _give_numbers(model: type[Paper], batch: list[Paper]) -> None:
+    """The next ones of their year, which all of them share."""
+    counter = ReceiptCounter(series=batch[0].series, year=batch[0].year, last=len(batch))
     counted = "ON CONFLICT (series, year) DO UPDATE SET last = payment_receiptcounter.last + excluded.last"
     insert = insert_rows(counter, conflict=f"{counted} RETURNING last")
     with connection.cursor() as cursor:
@@ -186,7 +196,6 @@ def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
     for number, each in enumerate(batch, last - len(batch) + 1):
         each.number = number
     write_together([update_row(model, {"id": each.pk}, {"number": each.number}) for each in batch])
-    return paper
 
 
 def receipt_of(payment: Payment) -> Receipt | None:

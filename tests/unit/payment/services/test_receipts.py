@@ -16,6 +16,7 @@ from payment.services.outcomes import accept_after_review, apply_status
 from payment.services.receipts import create_receipt, number_receipt, pdf, receipt_document, receipt_of
 from payment.states import Fulfilment
 from tests.harness import builders
+from tests.harness.races import while_uncommitted
 from tests.unit.payment.builders import FAILED, completed, make_payment
 from worker.jobs import run_due
 
@@ -123,6 +124,28 @@ def test_numbers_have_no_gaps_though_eight_take_them_at_once_and_some_fail():
         pass
 
     assert numbers() == list(range(1, 25))
+
+
+@pytest.mark.postgresql
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+def test_a_worker_numbers_what_is_free_before_it_waits_for_another():
+    receipts = [payment.receipt.pk for payment in paid(9)]
+    of_another, meanwhile = receipts[:3], []
+
+    def number_those_of_another():
+        meanwhile.extend(Receipt.objects.exclude(number=None).values_list("pk", flat=True))
+        for receipt_id in of_another:
+            number_receipt(receipt_id)
+
+    waited = while_uncommitted(
+        lambda: list(Receipt.objects.select_for_update(no_key=True).filter(pk__in=of_another)),
+        lambda: number_receipt(of_another[1], at_once=50),
+        number_those_of_another,
+    )
+
+    assert sorted(meanwhile) == receipts[3:]
+    assert waited.number == Receipt.objects.get(pk=of_another[1]).number
+    assert numbers() == list(range(1, 10))
 
 
 def test_a_receipt_that_is_missing_is_written_when_somebody_asks_for_it():
