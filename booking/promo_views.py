@@ -174,6 +174,7 @@ class PromoVerdictViewSet(ViewSet):
         promo = promos.for_customer(user_id).filter(pk=discount.promo.pk).first()  # None: just ended by staff
         verdict = {"valid": True, "promo": CustomerPromoSerializer(promo).data if promo else None}
         if discount.paise is None:
+            # xgettext:no-python-format
             takes = format_lazy(_("This promo code takes {percent} % off."), percent=discount.promo.percent)
             return Response(in_both_languages(request, takes) | verdict | {"discount_amount": 0})
         takes = format_lazy(_("This promo code takes ₹{amount} off."), amount=rupees(discount.paise))

@@ -34,6 +34,7 @@ def rules_in_words() -> list[str]:
                 )
             )
         else:
+            # xgettext:no-python-format
             text = _("Cancel up to {ahead} before the start, and you get {percent} % of it back.")
             sentences.append(text.format(ahead=ahead, percent=percent))
     return [*sentences, _("After that, nothing is paid back."), _kept_promise()]

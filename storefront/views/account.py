@@ -17,11 +17,12 @@ from accounts import codes
 from accounts.models import OneTimeCode, User
 from accounts.services import log_in
 from booking.models import Booking, Cart, Checkout, PujaService
+from booking.services.calendar_feeds import close_feed, find_feed, open_feed
 from core.errors import Refusal
 from payment.models import Payment
 from payment.serializers.sentences import cancellation_sentence, refund_sentence
 from payment.services.booking_changes import cancellation_now, map_url
-from payment.services.links import calendar_url, change_url, offer_url, status_url
+from payment.services.links import calendar_url, change_url, feed_url, offer_url, status_url
 from payment.services.offers import can_choose
 from payment.services.receipts import receipt_of
 from payment.views.pages import SeeOther
@@ -115,9 +116,25 @@ class LogoutPage(Page):
 
 
 class BookingsPage(CustomerPage):
+    """What was booked and what is open; and the secret address by which a calendar reads it all."""
+
     template: ClassVar[str] = "storefront/bookings.html"
 
     def get(self, request: HttpRequest) -> HttpResponse:
+        return self._show()
+
+    def post(self, request: HttpRequest) -> HttpResponse:
+        """`do` is the button that was pressed. The address is shown by this answer alone."""
+        match request.POST.get("do"):
+            case "calendar":
+                return self._show(feed_url(open_feed(self.person)))
+            case "no-calendar":
+                close_feed(self.person)
+                messages.success(request, _("The address for your calendar has ended."))
+                return SeeOther(request.path)
+        raise Http404
+
+    def _show(self, calendar: str = "") -> HttpResponse:
         mine = bookings_of(self.person)[:MOST_BOOKINGS]
         waiting = Payment.objects.select_related("checkout__cart").filter(
             user=self.person, checkout__state=Checkout.State.RESERVED
@@ -128,6 +145,8 @@ class BookingsPage(CustomerPage):
             waiting=[(payment, status_url(payment)) for payment in waiting.order_by("-pk")],
             cart=carts.filter(user=self.person, status=Cart.Status.ACTIVE).first(),
             now=timezone.now(),
+            calendar=calendar,
+            has_calendar=bool(calendar) or find_feed(self.person) is not None,
         )
 
 

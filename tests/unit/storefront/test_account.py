@@ -144,6 +144,19 @@ def test_a_new_password_and_a_suspension_end_the_session(signed_in, alice):
     assert again.get("/bookings/").status_code == 303
 
 
+def test_a_calendar_reads_all_bookings_by_an_address_that_is_shown_once_and_can_be_ended(signed_in, booking):
+    signed_in.get("/bookings/")
+    signed_in.post("/bookings/", {"do": "calendar"})
+    (address,) = re.findall(r"<code>http://testserver(/[^<]+)</code>", signed_in.text)
+    assert booking.book_id in Client().get(address).content.decode()
+
+    assert address not in signed_in.get("/bookings/").content.decode()
+    signed_in.post("/bookings/", {"do": "no-calendar"})
+    assert Client().get(address).status_code == 404
+    assert signed_in.get("/bookings/").status_code == 200
+    assert signed_in.post("/bookings/", {"do": "x"}).status_code == 404
+
+
 def test_signing_out_forgets_who_was_there(signed_in):
     signed_in.get("/bookings/")
     key = signed_in.client.cookies["sessionid"].value
