@@ -43,7 +43,17 @@ def refund(request: HttpRequest, number: str) -> HttpResponse:
     def act(reason: str, told: str) -> Act:
         return lambda payment: request_refund(payment.pk, amount, reason, _person(request))
 
-    return _decide(request, case, _("Refund"), "staff_refunded", act, _("Refund now"), options=options)
+    return _decide(
+        request,
+        case,
+        _("Refund"),
+        "staff_refunded",
+        act,
+        _("Refund now"),
+        is_chosen="amount"
+        in request.GET,  # an empty one is all of it, by a click; no amount is no choice yet
+        options=options,
+    )
 
 
 @desk_page(rights.SEE_BOOKINGS, rights.CHANGE_BOOKINGS)

@@ -290,6 +290,17 @@ def test_a_refund_says_how_much_goes_back_when_and_what_is_told_then_does_it_onc
     assert [*Refund.objects.values_list("amount_paise", "reason")] == [(30_000, "one devotee did not come")]
 
 
+def test_all_goes_back_only_when_that_was_chosen(booking, desk):
+    client, url = desk("Owner"), address(booking, "case-refund")
+    form = {"reason": "a mistake", "seen": seen(client.get(url + "?amount="))}
+    page = client.get(url)
+    assert "What will happen" not in text(page)
+    assert 'name="reason"' not in page.content.decode()
+    client.post(url, form)  # without a choice nothing is posted either
+    assert not Refund.objects.exists()
+    assert "Refund now: ₹1,100.00" in text(client.get(url + "?amount="))
+
+
 @pytest.mark.parametrize("fields", [{}, {"reason": " "}, {"reason": "see www.example.com"}])
 def test_no_action_without_a_reason(booking, desk, fields):
     client, url = desk("Owner"), address(booking, "case-cancel")
@@ -382,7 +393,7 @@ def test_staff_stop_waiting_for_a_payment_whose_page_is_over(asha, package, desk
 def test_the_second_person_approves_and_never_the_one_who_asked(booking, desk, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 100
     first, second = desk("Owner"), desk("Manager")
-    decide(first, address(booking, "case-refund"))
+    decide(first, address(booking, "case-refund") + "?amount=")
     refund = Refund.objects.get()
     url = address(booking, "case-approve", refund.pk)
     assert url not in first.get(address(booking)).content.decode()
