@@ -21,7 +21,7 @@ from payment.phonepe.response_codes import MEANINGS
 from payment.states import AttemptState, FrontendGeneration, Fulfilment, PaymentState
 
 PHONEPE = "PHONEPE"  # how money comes when staff have not taken it
-MAX_ATTEMPTS = 3  # orders of one payment
+MAX_ATTEMPTS = 3  # orders of one payment at PhonePe; money that staff take may be one more
 OPEN_ATTEMPT = (AttemptState.CREATED, AttemptState.UNKNOWN, AttemptState.PENDING)
 
 # Read as "may become KEY from any of VALUES". The row count of the UPDATE shows which caller moved the row.
@@ -279,7 +279,10 @@ class PaymentAttempt(models.Model):
         ]
         constraints = [
             models.UniqueConstraint(fields=["payment", "number"], name="attempt_number_once_per_payment"),
-            models.CheckConstraint(name="attempt_at_most_three", condition=Q(number__range=(1, 3))),
+            models.CheckConstraint(
+                name="attempt_at_most_three",
+                condition=Q(number__range=(1, MAX_ATTEMPTS)) | Q(number=MAX_ATTEMPTS + 1, by_hand=True),
+            ),
             models.CheckConstraint(
                 name="attempt_completed_says_how_much",
                 condition=~Q(state=AttemptState.COMPLETED) | Q(received_paise__isnull=False),

@@ -25,7 +25,6 @@ from core.clocks import database_now
 from core.databases import Write, insert_rows, reserve_keys, write_together
 from core.errors import Conflict, InvalidField, Refusal
 from payment.models import CashClosing, LedgerEntry, ManualEntry, PayLink, Payment, PaymentAttempt, Refund
-from payment.models.payments import MAX_ATTEMPTS
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.services.attempts import prefix
@@ -287,8 +286,6 @@ def _next_attempt(payment_id: int) -> PaymentAttempt:
     last = payment.attempts.latest("number")
     if not payment.is_open:
         raise LinkEnded(payment_id=payment.pk)
-    if last.number == MAX_ATTEMPTS:  # its last page is open: the payment and the place end with it
-        raise StillPayable(payment_id=payment.pk)
     attempt = _build_attempt(payment, database_now())
     attempt.number = last.number + 1
     attempt.save(force_insert=True)

@@ -6,6 +6,7 @@ from functools import partial
 
 import pytest
 from django.core import mail
+from django.db import IntegrityError
 from django.utils import timezone
 
 from accounts.services import lock_user
@@ -287,12 +288,25 @@ def test_a_link_that_has_ended_takes_no_cash(link, cash, slot):
     assert (slot.held, slot.booked) == (0, 0)
 
 
-def test_a_third_page_must_end_first(link, cash):
+@pytest.mark.parametrize(("later", "refunds"), [(FAILED, 0), (completed(), 1)], ids=["fails", "is paid"])
+def test_cash_waits_for_no_third_page(link, cash, later, refunds):
     for _ in range(2):
         apply_status(pay_by_link(link).pk, FAILED, "worker")
-    pay_by_link(link)
-    with pytest.raises(StillPayable):
-        pay_link_by_hand(link.pk, cash)
+    third = pay_by_link(link)
+    booking = pay_link_by_hand(link.pk, cash)
+    apply_status(third.pk, later, "worker")
+
+    assert Booking.objects.get() == booking
+    payment = Payment.objects.get()
+    assert (payment.state, payment.fulfilment) == ("SUCCESS", Fulfilment.BOOKED)
+    assert PaymentAttempt.objects.latest("number").number == 4
+    assert [refund.attempt for refund in Refund.objects.all()] == [third] * refunds
+
+
+def test_phonepe_gets_no_fourth_order(link):
+    attempt = pay_by_link(link)
+    with pytest.raises(IntegrityError):
+        PaymentAttempt.objects.filter(pk=attempt.pk).update(number=4)
 
 
 @pytest.mark.postgresql
