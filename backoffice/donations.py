@@ -14,14 +14,18 @@ from django.utils.translation import gettext_lazy as _
 from import_export.resources import Resource
 
 from accounts.pan_cards import KeyIsMissing, mask
-from backoffice.exports import CHUNK, Export, Rupees, column
+from backoffice.exports import CHUNK, Export, Number, Rupees, column
 from notifications.formatting import INDIA
 from payment.models import PAYING, Donation, LedgerEntry, Payment, Receipt
 from payment.models.receipts import financial_year
 from payment.services.donations import pan_of
 
 Kind = LedgerEntry.Kind
-PAN_CODE = "1"  # of Form 10BD: the identification number is a PAN
+# The words of Form 10BD (rule 18AB) that stand in each row of its table.
+PAN_CODE = "Permanent Account Number"
+SECTION = "Section 80G"
+KIND = "Others"
+MODE = "Electronic modes including account payee cheque/draft"
 UNREADABLE = "?"
 
 
@@ -85,16 +89,23 @@ def _pan(donation: Donation) -> str:
 
 @dataclass
 class Donor:
-    """A row of Form 10BD: all that one person gave in a year, by one means."""
+    """A row of Form 10BD: all that one person gave in a year. `address`: the newest one that they wrote.
+
+    Empty are the numbers that the tax office or its portal gives: they stand in no table of ours.
+    """
 
     pan: str
     name: str
     email: str
-    mode: str
-    kind: str = "Others"
-    section: str = "Section 80G(5)(iv)"
     address: str = ""
     paise: int = 0
+    number: int = 0
+    section: str = SECTION
+    kind: str = KIND
+    mode: str = MODE
+    acknowledgement: str = ""
+    registration: str = ""
+    registered_on: str = ""
     receipts: list[str] = field(default_factory=list)
 
     @property
@@ -107,14 +118,20 @@ class Donor:
 
 
 class Form10BdResource(Resource):
-    code = column("code", "ID code")
-    pan = column("pan", "unique identification number")
-    section = column("section", "section code")
-    name = column("name", "name of donor")
-    address = column("address", "address of donor")
-    kind = column("kind", "donation type")
-    mode = column("mode", "mode of receipt")
-    amount = column("paise", "amount of donation", Rupees)
+    """The columns of the portal's own table, by its names and in its order; the last two are for us."""
+
+    number = column("number", "Sl. No.", Number)
+    acknowledgement = column("acknowledgement", "Pre Acknowledgement Number")
+    code = column("code", "ID Code")
+    pan = column("pan", "Unique Identification Number")
+    section = column("section", "Section Code")
+    registration = column("registration", "Unique Registration Number (URN)")
+    registered_on = column("registered_on", "Date of Issuance of Unique Registration Number")
+    name = column("name", "Name of donor")
+    address = column("address", "Address of donor")
+    kind = column("kind", "Donation Type")
+    mode = column("mode", "Mode of receipt")
+    amount = column("paise", "Amount of donation (Indian rupees)", Rupees)
     email = column("email", "mail")
     receipts = column("numbers", "receipts")
 
@@ -129,10 +146,14 @@ def donors(first: date, last: date) -> Iterator[Donor]:
         if not left:
             continue
         key = (pan,) if pan and pan != UNREADABLE else (pan, name.casefold(), email.casefold())
-        donor = found.setdefault(key, Donor(pan, name, email, "Electronic modes"))
+        donor = found.setdefault(key, Donor(pan, name, email))
+        donor.address = donor.address or donation.address
         donor.paise += left
         donor.receipts.append(str(donation.payment.receipt))
-    yield from sorted(found.values(), key=lambda each: (not each.pan, each.name.casefold(), each.pan))
+    rows = sorted(found.values(), key=lambda each: (not each.pan, each.name.casefold(), each.pan))
+    for number, donor in enumerate(rows, start=1):
+        donor.number = number
+        yield donor
 
 
 FORM_10BD = Export(_("Form 10BD"), Form10BdResource, donors)

@@ -212,6 +212,15 @@ class DonationForm(forms.Form):
         help_text=_("Only for a receipt that the tax office accepts (section 80G). We keep it encrypted."),
     )
 
+    address = forms.CharField(
+        label=_("Postal address"),
+        max_length=200,
+        required=False,
+        validators=[plain_line],
+        widget=forms.TextInput({"autocomplete": "street-address"}),
+        help_text=_("Only together with a PAN: the tax office asks us for both."),
+    )
+
     def __init__(self, person: User | None, language: str, data: Any = None) -> None:
         super().__init__(data, initial={"name": person.full_name if person else ""})
         amounts = [(str(each), rupees(each * 100)) for each in settings.DONATION_AMOUNTS]
@@ -230,7 +239,7 @@ class DonationForm(forms.Form):
         if person:
             del self.fields["email"]
         if not settings.DONATION_80G:
-            del self.fields["pan"]
+            del self.fields["pan"], self.fields["address"]
 
     def clean_other(self) -> int | None:
         """Rupees, as people write them: "1,100", "₹ 500", also in Devanagari digits."""
@@ -257,8 +266,12 @@ class DonationForm(forms.Form):
             raise ValidationError(error.detail["pan_number"]) from error  # type: ignore[call-overload]
 
     def clean(self) -> dict[str, Any]:
-        """One amount: of two, nobody knows which one was meant."""
+        """One amount: of two, nobody knows which one was meant. An address with a PAN, and only then."""
         fields = self.cleaned_data
+        if not fields.get("pan"):
+            fields["address"] = ""
+        elif not fields.get("address") and "address" not in self.errors:
+            self.add_error("address", _("Please write your address: the tax office wants it with the PAN."))
         chosen, typed = fields.get("amount", ""), fields.get("other")
         if "other" not in self.errors and "amount" not in self.errors:
             if chosen not in ("", self.OTHER) and typed:

@@ -14,6 +14,14 @@ class Donation(models.Model):
     language = models.CharField(max_length=2, default="en")
     purpose = models.CharField(max_length=100, blank=True, validators=[plain_line])
     purpose_hi = models.CharField(max_length=100, blank=True, validators=[plain_line])
+    address = models.CharField(
+        max_length=200,
+        blank=True,
+        default="",
+        db_default="",
+        validators=[plain_line],
+        help_text="with a PAN only: Form 10BD wants both",
+    )
     pan = models.TextField(blank=True, editable=False, help_text="encrypted, with the payment that it is of")
 
     class Meta:

@@ -8,13 +8,14 @@ from payment.models import Donation, Payment
 
 @dataclass(frozen=True)
 class Donor:
-    """`email` is empty for people with an account: theirs counts. `pan` in full, or empty."""
+    """`email` is empty for people with an account: theirs counts. `pan` in full, or empty; with it, `address`."""
 
     email: str = ""
     language: str = "en"
     purpose: str = ""
     purpose_hi: str = ""
     pan: str = ""
+    address: str = ""
 
 
 def build_donation(payment: Payment, donor: Donor) -> Donation:
@@ -26,6 +27,7 @@ def build_donation(payment: Payment, donor: Donor) -> Donation:
         purpose=donor.purpose,
         purpose_hi=donor.purpose_hi,
         pan=encrypt(_owner(payment.pk), donor.pan) if donor.pan else "",
+        address=donor.address,
     )
 
 
@@ -34,7 +36,7 @@ def donor_of(payment: Payment) -> Donor | None:
     found = Donation.objects.filter(payment=payment).first()
     if found is None:
         return None
-    return Donor(found.email, found.language, found.purpose, found.purpose_hi, pan_of(found))
+    return Donor(found.email, found.language, found.purpose, found.purpose_hi, pan_of(found), found.address)
 
 
 def pan_of(donation: Donation) -> str:

@@ -242,8 +242,8 @@ def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
         Payment,
         Payment.objects.filter(pk__in=payments).update(payer_reference="", payer_mobile="", buyer_gstin=""),
     )
-    known = Donation.objects.filter(payment__in=payments).exclude(email="", pan="")
-    yield Donation, known.update(email="", pan="")
+    known = Donation.objects.filter(payment__in=payments).exclude(email="", pan="", address="")
+    yield Donation, known.update(email="", pan="", address="")
     messages = [*person.rows(Notification).values_list("pk", flat=True)]
     told: dict[str, Any] = {"email": "", "facts": {}, "user": None, "next_check_at": None, "last_error": ""}
     waiting = Notification.objects.filter(pk__in=messages, state=Notification.State.WAITING)

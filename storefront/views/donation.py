@@ -38,7 +38,14 @@ class DonatePage(Page):
                 self.customer,
                 amount_paise=given["rupees"] * 100,
                 reference=given["name"],
-                donor=Donor(given.get("email", ""), self.language, english, hindi, given.get("pan", "")),
+                donor=Donor(
+                    given.get("email", ""),
+                    self.language,
+                    english,
+                    hindi,
+                    given.get("pan", ""),
+                    given.get("address", ""),
+                ),
             )
         except APIException as refusal:
             return self.refuse(refusal, form=form, is_down=not paying_works())

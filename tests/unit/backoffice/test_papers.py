@@ -24,6 +24,14 @@ from tests.unit.payment.services.test_credit_notes import refunded
 pytestmark = pytest.mark.django_db(transaction=True)
 PAPERS, DONATIONS = "/admin/desk/papers/", "/admin/desk/donations/"
 PAN, OTHER_PAN = "ABCPE1234F", "ZZZPE9876Q"
+AMOUNT, IS_PAN = "Amount of donation (Indian rupees)", "Permanent Account Number"
+# The table of Form 10BD as the portal of the tax office gives it out, and two columns of ours.
+FORM_10BD = (
+    *("Sl. No.", "Pre Acknowledgement Number", "ID Code", "Unique Identification Number", "Section Code"),
+    *("Unique Registration Number (URN)", "Date of Issuance of Unique Registration Number"),
+    *("Name of donor", "Address of donor", "Donation Type", "Mode of receipt", AMOUNT),
+    *("mail", "receipts"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -39,9 +47,10 @@ def paid(payment):
     return payment
 
 
-def gift(name, paise, pan="", email="donor@example.com"):
+def gift(name, paise, pan="", email="donor@example.com", address=""):
     payment = make_payment(amount_paise=paise, payer_reference=name)
-    build_donation(payment, Donor(email=email, purpose="Annadan", pan=pan)).save(force_insert=True)
+    donor = Donor(email=email, purpose="Annadan", pan=pan, address=address)
+    build_donation(payment, donor).save(force_insert=True)
     return paid(payment)
 
 
@@ -110,12 +119,29 @@ def test_pans_are_masked_on_the_page_and_whole_in_the_export_of_who_may(desk):
     assert desk("Support").get(DONATIONS).status_code == 403
     answer = accountant.post(DONATIONS, {"year": year, "file": "csv"})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff"))))
-    assert [
-        (row["unique identification number"], row["ID code"], row["amount of donation"]) for row in rows
-    ] == [(PAN, "1", "701.00"), (OTHER_PAN, "1", "100.00"), ("", "", "51.00")]
-    assert sum(Decimal(row["amount of donation"]) for row in rows) * 100 == money()
+    assert [(row["Unique Identification Number"], row["ID Code"], row[AMOUNT]) for row in rows] == [
+        (PAN, IS_PAN, "701.00"),
+        (OTHER_PAN, IS_PAN, "100.00"),
+        ("", "", "51.00"),
+    ]
+    assert sum(Decimal(row[AMOUNT]) for row in rows) * 100 == money()
     assert LogEntry.objects.filter(object_repr__startswith="form-10bd").count() == 1
     assert b"".join(accountant.post(DONATIONS, {"year": year, "file": "xlsx"})).startswith(b"PK")
+
+
+def test_a_row_of_form_10bd_has_what_the_portal_asks_for(desk):
+    gift("Asha", 50_100, PAN, address="4 Nayi Sadak, Varanasi 221001")
+    year = financial_year(
+        gift("Asha", 10_000, PAN, address="12 Assi Ghat, Varanasi 221005").receipt.received_at
+    )
+    answer = desk("Accountant").post(DONATIONS, {"year": year, "file": "csv"})
+    rows = csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff")))
+    assert rows.fieldnames == [*FORM_10BD]
+    [row] = rows
+    assert [*row.values()][:-2] == [
+        *("1", "", IS_PAN, PAN, "Section 80G", "", "", "Asha", "12 Assi Ghat, Varanasi 221005", "Others"),
+        *("Electronic modes including account payee cheque/draft", "601.00"),
+    ]
 
 
 def test_what_went_back_is_no_donation(desk):
@@ -129,7 +155,7 @@ def test_what_went_back_is_no_donation(desk):
     assert [(line.paise, line.back_paise) for line in lines] == [(20_000, 5_000), (50_000, 50_000)]
     answer = accountant.post(DONATIONS, {"year": year, "file": "csv"})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff"))))
-    assert [row["amount of donation"] for row in rows] == ["150.00"]
+    assert [row[AMOUNT] for row in rows] == ["150.00"]
     assert money() == 15_000
 
 
@@ -145,7 +171,7 @@ def test_a_pan_that_cannot_be_read_is_no_identification(desk):
     Donation.objects.update(pan="of a key that is lost")
     answer = desk("Accountant").post(DONATIONS, {"year": receipt.year, "file": "csv"})
     [row] = csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff")))
-    assert (row["ID code"], row["unique identification number"]) == ("", "?")
+    assert (row["ID Code"], row["Unique Identification Number"]) == ("", "?")
 
 
 def test_another_year_has_its_own_donors(desk):

@@ -21,8 +21,8 @@ from tests.unit.payment.builders import make_payment
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
-PAN = "ABCPE1234F"
-GIFT = {"amount": "501", "other": "", "name": "Meera Sinha", "email": "Meera@Example.com"}
+PAN, ADDRESS = "ABCPE1234F", "12 Assi Ghat, Varanasi 221005"
+GIFT = {"amount": "501", "other": "", "name": "Meera Sinha", "email": "Meera@Example.com", "address": ADDRESS}
 
 
 @pytest.fixture(autouse=True)
@@ -108,6 +108,8 @@ def test_the_amount_is_chosen_or_written(visitor, amount, other, paise):
         {"email": "nobody"},
         {"pan": "ABCDE12345"},
         {"pan": "XXXXX1234X9"},
+        {"pan": PAN, "address": " "},
+        {"pan": PAN, "address": "win at evil.com/x"},
     ],
     ids=str,
 )
@@ -133,7 +135,13 @@ def test_without_the_approval_nobody_is_asked_for_a_pan(visitor, settings):
     settings.DONATION_80G = []
     give(visitor, pan=PAN)
     assert "PAN" not in visitor.get("/donate/").content.decode()
-    assert Donation.objects.get().pan == ""
+    assert (Donation.objects.get().pan, Donation.objects.get().address) == ("", "")
+
+
+def test_an_address_is_kept_with_a_pan_only(visitor):
+    give(visitor)
+    give(visitor, pan=PAN)
+    assert [*Donation.objects.order_by("pk").values_list("address", flat=True)] == ["", ADDRESS]
 
 
 def test_a_person_who_is_signed_in_gives_under_their_account(visitor, alice, phonepe):
@@ -169,6 +177,7 @@ def test_a_second_try_is_for_the_same_purpose_by_the_same_donor(visitor, phonepe
 
     first, second = Donation.objects.order_by("pk")
     assert (second.purpose, second.email, pan_of(second)) == (first.purpose, first.email, PAN)
+    assert second.address == ADDRESS
     assert first.payment.pk != second.payment.pk
 
 
@@ -193,7 +202,7 @@ def test_a_donor_is_exported_and_erased_by_their_address(visitor, phonepe):
     assert export_person("meera@example.com")["payment.donation"][0]["pan"] == PAN
     erase_person("meera@example.com")
     donation = Donation.objects.select_related("payment").get()
-    assert (donation.email, donation.pan, donation.payment.payer_reference) == ("", "", "")
+    assert (donation.email, donation.pan, donation.address, donation.payment.payer_reference) == ("",) * 4
 
 
 def test_the_receipt_of_a_booking_is_not_behind_the_link_of_its_status(visitor, alice, package):
