@@ -106,10 +106,13 @@ def cpu_seconds(process: Process | int) -> float:
 
 def tree_seconds(pid: int) -> float:
     """The same of a process with all below it, also of those that have ended and were waited for."""
-    ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
-    below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    own = cpu_seconds(pid) + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
-    return own + sum(tree_seconds(int(child)) for child in below if Path(f"/proc/{child}").exists())
+    try:
+        ended = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[13:15]
+        below = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+        own = cpu_seconds(pid) + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+    except FileNotFoundError:  # it has ended since its parent was read
+        return 0.0
+    return own + sum(map(tree_seconds, map(int, below)))
 
 
 class LoggedStatements:
