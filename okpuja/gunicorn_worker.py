@@ -33,7 +33,7 @@ from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, QueueBo
 logger = logging.getLogger(__name__)
 
 HEAD_SECONDS = 10.0  # from the connection, or the end of the answer before, to the end of the head
-FIRST_BYTE_SECONDS = 1.0  # after SIGTERM, for the first byte of a request whose connection was accepted
+FIRST_BYTE_SECONDS = 3.0  # after SIGTERM, for the first byte of a request whose connection was accepted
 MORE_THAN_OTHERS = 2  # clicks on *Pay*; then the next connection is left to the process that has fewer
 LEAVE_SECONDS, LONGEST_LEAVE_SECONDS = 0.001, 0.05  # if that one accepts none for so long,
 ALONE_SECONDS = 2.0  # this one accepts them for a while

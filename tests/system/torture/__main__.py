@@ -119,7 +119,7 @@ def busy(testbed: Testbed) -> list[str]:
     found = [
         f"{installation.generation} {left}"
         for installation in testbed.installations
-        if (left := audit.to_do(installation))
+        if (left := audit.to_do(installation, testbed.phonepe))
     ]
     if count := testbed.phonepe.query(NOT_DECIDED)[0][0]:
         found.append(f"{count} orders at PhonePe")
