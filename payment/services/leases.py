@@ -82,6 +82,8 @@ def process_next_row(
             continue
         claimed()
         with log_scope(), push_back_on_error(kind, row, lease):
+            if is_due is None:
+                is_due = _is_due(job, row, now)
             if not is_due:  # the last holder of the lease has done it
                 _end(lease, None)
                 continue
@@ -217,11 +219,13 @@ def _is_due(job: Job, row: int, now: datetime) -> bool:
 
 def _claim_if_due(
     kind: str, job: Job, row: int, now: datetime, clock: datetime
-) -> tuple[WorkLease | None, bool]:
-    """The lease, if the row has no holder, and whether the row is still due. `clock`: the database's, just before."""
+) -> tuple[WorkLease | None, bool | None]:
+    """The lease, if the row has no holder, and whether the row is still due; None: that was not looked at.
+
+    `clock`: the database's, just before.
+    """
     if not job.constant:
-        lease = _claim(kind, row, job.lease, clock)
-        return lease, lease is not None and _is_due(job, row, now)
+        return _claim(kind, row, job.lease, clock), None
     claiming = WorkLease.claiming(kind, row, clock, clock + max(job.lease, pause_after(1)))
     lease, found = read_together(claiming, _constant_row(job).query(now, row))
     return _after_tries(lease, job.lease), found is not None

@@ -112,6 +112,19 @@ def test_a_worker_that_lost_its_lease_still_settles_what_it_learned_and_ends_no_
     assert WorkLease.objects.exists()
 
 
+@pytest.mark.work_fails
+def test_a_row_that_cannot_be_looked_at_again_after_its_claim_is_pushed_back():
+    """Else the night that is to be compared would wait for the end of its long lease."""
+    looks = [[7]]
+    job = leases.Job(lambda now: looks.pop(), act=pytest.fail, lease=timedelta(hours=1))
+
+    assert leases.process_next_row("reconcile", job, timezone.now())
+
+    lease = WorkLease.objects.get()
+    assert (lease.row, lease.error) == (7, "IndexError: pop from empty list")
+    assert lease.held_until <= timezone.now() + leases.pause_after(1)
+
+
 def test_an_event_the_web_process_could_not_settle_is_handled(started, phonepe):
     phonepe.decide(started.attempt.merchant_order_id)
     delivery = phonepe.webhooks[-1]
