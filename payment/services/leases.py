@@ -35,6 +35,7 @@ MOST_ALERTS = 20  # a day about one kind: a bug that breaks all rows must not se
 WHOLE_KIND = 0  # the row that stands for a kind of work as a whole
 DATABASE_TROUBLE = (OperationalError, InterfaceError)
 CANDIDATES = 10  # so many free rows are tried until one is ours
+LEFT = timedelta(hours=1)  # a worker that runs finds a row that is due long before
 
 Act = Callable[[int], datetime | None]
 
@@ -146,6 +147,11 @@ def left_to_background(kind: str, row: int) -> Iterator[None]:
     except Exception:  # any bug of ours, as in the background
         close_unusable_connection()
         logger.exception("left to the background", extra={"kind": kind, "row": row})
+
+
+def left_leases(now: datetime) -> QuerySet[WorkLease]:
+    """Whose rows nobody finds due any more: after a failed try, a webhook or a request has done the work."""
+    return WorkLease.objects.filter(held_until__lte=now - LEFT)
 
 
 def pause_after(tries: int) -> timedelta:

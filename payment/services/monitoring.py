@@ -35,7 +35,7 @@ from payment.models import (
 from payment.models.payments import PHONEPE
 from payment.services.clock_repairs import repair_schedules, wrong_schedules
 from payment.services.holds import carts_in_review, release_cart_in_review, repair_holds, wrong_holds
-from payment.services.leases import WHOLE_KIND, left_to_background, process_row
+from payment.services.leases import WHOLE_KIND, left_leases, left_to_background, process_row
 from payment.services.notifications import alert_staff
 from payment.services.queue import free, oldest_overdue
 from payment.services.receipts import create_missing_credit_note, refunds_without_note
@@ -115,6 +115,7 @@ CHECKS: dict[str, Check] = {
         lambda now: purge_expired(now.timestamp()), lambda now: [counters.expired(now.timestamp())]
     ),
     "old records": Check(delete_old_records, old_records),
+    "leases": Check(lambda now: left_leases(now).delete(), lambda now: [left_leases(now)]),
     "credit notes": repair_rows("missing credit notes", refunds_without_note, create_missing_credit_note),
 }
 

@@ -14,6 +14,7 @@ from payment.phonepe.transport import Deadline
 from payment.services import leases
 from payment.services.checkout import start_payment
 from payment.services.leases import LEASE
+from payment.services.monitoring import run_checks
 from payment.services.queue import oldest_overdue
 from payment.services.status import poll
 from payment.services.webhooks import receive_webhook
@@ -123,6 +124,23 @@ def test_a_row_that_cannot_be_looked_at_again_after_its_claim_is_pushed_back():
     lease = WorkLease.objects.get()
     assert (lease.row, lease.error) == (7, "IndexError: pop from empty list")
     assert lease.held_until <= timezone.now() + leases.pause_after(1)
+
+
+@pytest.mark.work_fails
+def test_work_that_failed_and_was_done_in_another_way_is_forgotten(started, phonepe):
+    """Else the desk would show for ever that background work fails."""
+    phonepe.decide(started.attempt.merchant_order_id)
+    with leases.lease_row("attempts", started.attempt.pk):
+        raise ValueError("broken once")
+    poll(started.attempt, Deadline(5), "webhook")
+    failed = WorkLease.objects.exclude(error="")
+    failed.update(held_until=timezone.now() - leases.LEFT + timedelta(minutes=1))
+    run_checks(0)
+    assert failed.exists()
+
+    failed.update(held_until=timezone.now() - leases.LEFT)
+    run_checks(0)
+    assert not WorkLease.objects.exists()
 
 
 def test_an_event_the_web_process_could_not_settle_is_handled(started, phonepe):
