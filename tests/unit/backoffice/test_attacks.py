@@ -11,7 +11,7 @@ from tests.unit.backoffice import demo_pages
 
 pytestmark = pytest.mark.django_db(transaction=True)
 GARBAGE = ("\x00", "9" * 5000, "9999-12-31T23:59")
-MAIN = re.compile(r'<main class="desk">(.*)</main>', re.DOTALL)
+MAIN = re.compile(r'<main class="desk"[^>]*>(.*)</main>', re.DOTALL)
 
 
 class Forms(HTMLParser):
