@@ -60,7 +60,7 @@ restart_processes() {
             [ $tries -lt 30 ] || { unready="$unready $port"; break; }
             sleep 1
         done
-        # The other process still serves with the release before. After a rollback nothing is better than this one.
+        # The other process still serves. After a rollback nothing is better than this release.
         [ -z "$unready" ] || [ "$1" = --rollback ] || break
     done
     if [ -z "$unready" ]; then touch "$release/.was-ready"; fi
@@ -69,7 +69,8 @@ restart_processes() {
     else
         # Requests would wait in its socket. Refused there, nginx takes them to the other process at once.
         systemctl stop "okpuja-web@$port.socket" "okpuja-web@$port.service"
-        echo "okpuja-web@$port was stopped: the other process serves alone, with the release before" >&2
+        if [ $port = 8001 ]; then other="8002 serves alone, as before"; else other="8001 serves alone, with $release"; fi
+        echo "okpuja-web@$port was stopped: okpuja-web@$other" >&2
     fi
     [ -z "$unready" ] || { echo "not ready:$unready. okpuja doctor says why, okpuja-rollback goes back" >&2; exit 1; }
 }

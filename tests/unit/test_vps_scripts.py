@@ -29,13 +29,15 @@ PROGRAMS = {
     "date": 'n=$(cat SERVER/moment); echo $((n + 1)) >SERVER/moment; printf "20260101T%06dZ\\n" "$n"',
     "python3": 'case "$*" in "-m venv "*) mkdir -p "$3/bin"; printf "#!/bin/sh\\n" >"$3/bin/python"\n'
     'chmod +x "$3/bin/python" ;; *) exec /usr/bin/python3 "$@" ;; esac',
-    # A process answers when the release that it was started with does. One that is dead ends at its start.
+    # A process answers when the release that it was started with is good, or good on its port. A dead one ends at its
+    # start.
     "systemctl": 'echo "$*" >>SERVER/systemctl\n'
     'case "$*" in "is-enabled "*) [ -e SERVER/enabled ] ;; "enable "*) touch SERVER/enabled\n'
     "for port in 8001 8002; do cp SERVER/opt/okpuja/current/state SERVER/state-$port.service; done ;;\n"
     '"restart okpuja-web@"*) cp SERVER/opt/okpuja/current/state "SERVER/state-${2#okpuja-web@}"\n'
     "! grep -qx dead SERVER/opt/okpuja/current/state ;; esac",
-    "curl": 'port=$(echo "$*" | sed "s|.*1:\\([0-9]*\\)/readyz|\\1|"); grep -qx good "SERVER/state-$port.service"',
+    "curl": 'port=$(echo "$*" | sed "s|.*1:\\([0-9]*\\)/readyz|\\1|")\n'
+    'grep -qx -e good -e "good on $port" "SERVER/state-$port.service"',
 }
 
 
@@ -241,9 +243,18 @@ def test_old_releases_are_deleted(server):
 
 @pytest.mark.parametrize("word", ["broken", "dead"])
 def test_the_release_before_serves_on_while_the_new_one_is_not_ready(server, word):
-    assert "okpuja-rollback goes back" in server.upgrade(word)
+    told = server.upgrade(word)
 
+    assert "okpuja-web@8001 was stopped: okpuja-web@8002 serves alone, as before" in told
+    assert "okpuja-rollback goes back" in told
     assert (server.folder / "state-8002.service").read_text() == "good\n"
     # Requests do not wait in the socket of the other one.
     assert "stop okpuja-web@8001.socket" in (server.folder / "systemctl").read_text()
     assert "restart okpuja-worker" not in (server.folder / "systemctl").read_text()
+
+
+def test_a_release_that_is_ready_on_the_first_port_only_serves_there(server):
+    told = server.upgrade("good on 8001")
+
+    assert f"okpuja-web@8002 was stopped: okpuja-web@8001 serves alone, with {server.current}" in told
+    assert "not ready: 8002." in told
