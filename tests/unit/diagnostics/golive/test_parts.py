@@ -63,6 +63,7 @@ def test_donations_need_a_page_and_keys_for_pans(settings, changes, result):
         ([], NOT_RUN, "no short message"),
         (["SENT"], PASS, "also by sms"),
         (["SENT", "GIVEN_UP"], FAIL, "401"),
+        (["GIVEN_UP", "SENT", "WAITING"], PASS, "given up within a week: 1"),
         (["SENT", "GIVEN_UP a month ago"], PASS, "also by sms"),
     ],
 )
