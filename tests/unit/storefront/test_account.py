@@ -150,7 +150,9 @@ def test_a_calendar_reads_all_bookings_by_an_address_that_is_shown_once_and_can_
     (address,) = re.findall(r"<code>http://testserver(/[^<]+)</code>", signed_in.text)
     assert booking.book_id in Client().get(address).content.decode()
 
-    assert address not in signed_in.get("/bookings/").content.decode()
+    again = signed_in.get("/bookings/").content.decode()
+    assert address not in again
+    assert "A new address ends that one" in again
     signed_in.post("/bookings/", {"do": "no-calendar"})
     assert Client().get(address).status_code == 404
     assert signed_in.get("/bookings/").status_code == 200
