@@ -227,13 +227,11 @@ DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 20, at_least=2, at_most=1_000)
 DATABASE_PREPARED_STATEMENTS = boolean("DATABASE_PREPARED_STATEMENTS", True)
 
 
-def database(url: str) -> dict[str, Any]:
+def database(url: str, setting: str = "DATABASE_URL") -> dict[str, Any]:
     try:
         config: dict[str, Any] = dict(dj_database_url.parse(url))
     except ValueError as error:
-        raise ImproperlyConfigured(
-            "DATABASE_URL must be like postgresql://user:password@host/name"
-        ) from error
+        raise ImproperlyConfigured(f"{setting} must be like postgresql://user:password@host/name") from error
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
         # write, and two requests that have both read then fail at once with "database is locked".
@@ -261,7 +259,7 @@ DATABASES = {"default": database(DATABASE_URL)}
 if test_database := secret("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
 if replica := secret("DATABASE_REPLICA_URL"):
-    DATABASES["replica"] = database(replica) | {"TEST": {"MIRROR": "default"}}
+    DATABASES["replica"] = database(replica, "DATABASE_REPLICA_URL") | {"TEST": {"MIRROR": "default"}}
     DATABASE_ROUTERS = ["core.replica.Router"]
 CACHE_URL = secret("CACHE_URL", "db://cache")
 CACHES = {

@@ -40,6 +40,7 @@ def run(*arguments, **changes):
         ({"SECRET_KEY": ""}, "SECRET_KEY is not set"),
         ({"DEBUG": "perhaps"}, "DEBUG must be True or False"),
         ({"DATABASE_URL": "nonsense"}, "DATABASE_URL must be like postgresql://"),
+        ({"DATABASE_REPLICA_URL": "nonsense"}, "DATABASE_REPLICA_URL must be like postgresql://"),
         ({"PHONEPE_ENV": "PRODUCTION"}, "PHONEPE_SIMULATION_MODE is on"),
     ],
 )
