@@ -158,6 +158,7 @@ WSGI_APPLICATION = "okpuja.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "backoffice" / "templates"],  # before those of unfold, for its base_site.html
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -70,6 +70,25 @@ def test_the_palette_opens_a_person_by_keyboard_alone(at_desk, alice, package): 
     expect(support.page).to_have_url(re.compile(rf"/admin/desk/people/{alice.pk}/$"))
 
 
+def test_a_raw_table_on_a_phone_and_a_case_on_paper(at_desk, alice, package):  # noqa: F811
+    """The skip link comes first on pages that are unfold's, too; paper has the case without the frame."""
+    booking = book(alice, package, timezone.now())
+    owner = at_desk("Owner", "phone")
+    owner.open(f"/admin/payment/payment/{booking.checkout.payment.pk}/change/")
+    page = owner.page
+    assert_nothing_serious(page)
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+
+    owner.open(f"/admin/desk/case/{booking.book_id}/")
+    page.emulate_media(media="print")
+    expect(page.get_by_role("heading", level=2).first).to_be_visible()
+    for frame in ("#header-inner", "#desk-search", ".desk-skip", "#nav-sidebar", ".desk-button >> nth=0"):
+        expect(page.locator(frame)).to_be_hidden()
+    assert page.evaluate("getComputedStyle(desk, '::before').content") == f'"{booking.book_id}"'
+    assert page.evaluate("desk.getBoundingClientRect().top") < 10  # not a line of the header above it
+
+
 def test_four_weeks_of_times_are_one_form(at_desk, package):  # noqa: F811
     coordinator, first = at_desk("Coordinator"), timezone.localdate() + timedelta(days=10)
     coordinator.open("/admin/desk/slots/add/")
