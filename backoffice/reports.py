@@ -5,15 +5,15 @@ from datetime import date
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Value
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery, Sum, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Concat, TruncMonth
+from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 
 from booking.models import Assignment, Priest
 from core.dates import spell_month
-from core.language import Text
+from core.language import Text, localized
 from payment.models import PAYING, LedgerEntry
 from payment.reconciliation.days import span
 
@@ -71,7 +71,10 @@ DIMENSIONS: dict[str, Dimension] = {
 
 
 def report(by: str, first: date, last: date) -> Report:
-    """Without fees. One query, and one for the names of priests, whatever the number of rows."""
+    """Without fees; pujas and priests in the language of the reader.
+
+    One query, and one for the names of priests, whatever the number of rows.
+    """
     begins, ends = span(first)[0], span(last)[1]
     entries = LedgerEntry.objects.filter(
         created_at__gte=begins, created_at__lt=ends, simulated=settings.PHONEPE_SIMULATION_MODE
@@ -83,14 +86,19 @@ def report(by: str, first: date, last: date) -> Report:
             came=Sum("amount_paise", filter=~Q(kind__in=WENT_BACK), default=0),
             back=-Sum("amount_paise", filter=Q(kind__in=WENT_BACK), default=0),
             payments=Count("pk", filter=Q(kind__in=PAYING)),
+            puja_hi=Max(f"{CHECKOUT}puja_title_hi"),
         )
         .order_by("group" if by == "month" else "-came", "group")
     )
     largest = max((group["came"] for group in groups), default=0)
-    priests = dict(Priest.objects.values_list("pk", "name")) if by == "priest" else {}
+    names: dict[Any, str] = {}
+    if by == "priest":
+        names = {priest.pk: localized(priest, "name") for priest in Priest.objects.only("name", "name_hi")}
+    elif by == "puja" and (get_language() or "").startswith("hi"):
+        names = {group["group"]: group["puja_hi"] for group in groups if group["puja_hi"]}
     rows = [
         Row(
-            _name(by, priests.get(group["group"], group["group"])),
+            _name(by, names.get(group["group"], group["group"])),
             group["payments"],
             group["came"],
             group["back"],

@@ -35,6 +35,7 @@ from booking.services.priests import (
     without_priest,
 )
 from core.dates import spell_date
+from core.language import localized
 from payment.services.links import priest_feed_url
 from payment.services.priests import assign_priest, unassign_priest
 
@@ -95,12 +96,17 @@ def _edit(request: HttpRequest, priest: Priest | None) -> HttpResponse:
     return show(
         request,
         "backoffice/priest.html",
-        priest.name if priest else _("Add a priest"),
+        localized(priest, "name") if priest else _("Add a priest"),
         form=form,
         priest=priest,
         trail=[(_("Priests"), reverse("desk:priests"))],
         **context,
     )
+
+
+def _trail(priest: Priest) -> list[tuple[str, str]]:
+    page = reverse("desk:priest", args=[priest.pk])
+    return [(_("Priests"), reverse("desk:priests")), (localized(priest, "name"), page)]
 
 
 @desk_page(rights.SEE_PRIESTS, rights.CHANGE_PRIESTS)
@@ -123,8 +129,9 @@ def leave(request: HttpRequest, priest_id: int) -> HttpResponse:
             )
             messages.warning(request, text % left)
         return redirect("desk:priest", priest.pk)
-    trail = [(_("Priests"), reverse("desk:priests")), (priest.name, reverse("desk:priest", args=[priest.pk]))]
-    return show(request, "backoffice/priest_leave.html", _("Leave"), form=form, priest=priest, trail=trail)
+    return show(
+        request, "backoffice/priest_leave.html", _("Leave"), form=form, priest=priest, trail=_trail(priest)
+    )
 
 
 @desk_page(rights.SEE_PRIESTS, rights.CHANGE_PRIESTS)
@@ -138,8 +145,9 @@ def feed(request: HttpRequest, priest_id: int) -> HttpResponse:
             messages.success(request, _("The address of the calendar has ended."))
             return redirect("desk:priest", priest.pk)
         url = priest_feed_url(open_feed(priest))
-    trail = [(_("Priests"), reverse("desk:priests")), (priest.name, reverse("desk:priest", args=[priest.pk]))]
-    return show(request, "backoffice/priest_feed.html", _("Calendar"), priest=priest, url=url, trail=trail)
+    return show(
+        request, "backoffice/priest_feed.html", _("Calendar"), priest=priest, url=url, trail=_trail(priest)
+    )
 
 
 @desk_page(rights.SEE_BOOKINGS, rights.SEE_PRIESTS, rights.ASSIGN_PRIESTS)
@@ -156,7 +164,9 @@ def assign(request: HttpRequest, book_id: str) -> HttpResponse:
         except (PriestBusy, PriestAway, NotAssignable) as refusal:
             messages.error(request, sentence_of(refusal))
         else:
-            messages.success(request, _("%s performs this booking and is told so.") % chosen.name)
+            messages.success(
+                request, _("%s performs this booking and is told so.") % localized(chosen, "name")
+            )
         return redirect("desk:assign-priest", booking.book_id)
     return show(
         request,
@@ -179,7 +189,8 @@ def unassign(request: HttpRequest, assignment_id: int) -> HttpResponse:
     if form.is_bound and form.is_valid():
         if unassign_priest(assignment, form.cleaned_data["reason"], cast(User, request.user)):
             messages.success(
-                request, _("%s is told that the booking is not theirs.") % assignment.priest.name
+                request,
+                _("%s is told that the booking is not theirs.") % localized(assignment.priest, "name"),
             )
         return redirect("desk:assign-priest", assignment.booking.book_id)
     address = reverse("desk:assign-priest", args=[assignment.booking.book_id])

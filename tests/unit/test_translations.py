@@ -144,6 +144,21 @@ def test_a_translation_fills_in_the_same_values(language):
     assert different == []
 
 
+def test_the_hindi_of_a_sentence_names_the_same_thing():
+    """The translation of a similar sentence (`fuzzy` of gettext) has the same values and says something else."""
+    words = {"minute": "मिनट", "day": "दिन|दिवस", "payment": "भुगतान", "receipt": "रसीद"}
+    words |= {"refund": "रिफ़|लौट|वापस", "ledger": "बही"}
+    wrong = [
+        (entry.text, text)
+        for entry in read_catalogue(catalogue("hi"))
+        for text in entry.texts.values()
+        for english, hindi in words.items()
+        if re.search(rf"\b{english}s?\b", PLACEHOLDER.sub("", entry.text.lower()))
+        and not re.search(hindi, text)
+    ]
+    assert wrong == []
+
+
 # Refusals that customers do not read.
 ENGLISH_ONLY = {
     # programs with an API key read them

@@ -11,12 +11,12 @@ from django.contrib.admin.models import LogEntry
 from django.db import connection, connections
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from openpyxl import load_workbook
 
 from backoffice.exports import EXPORTS, as_csv, as_xlsx
 from backoffice.reports import DIMENSIONS, report
-from booking.models import Assignment, Priest
+from booking.models import Assignment, Checkout, Priest
 from core.replica import REPLICA
 from okpuja.settings import database
 from payment.models import LedgerEntry, ManualEntry
@@ -122,6 +122,22 @@ def test_the_money_of_a_booking_counts_for_its_first_priest(trade, django_assert
         ("without a priest", 110_000 + 5_001, 0),
         ("Pandit Ravi", 110_000, 30_000),
     ]
+
+
+def test_pujas_and_priests_of_a_report_are_named_in_the_language_of_the_reader(trade):
+    booking = trade.checkout.booking
+    Checkout.objects.filter(pk=trade.checkout.pk).update(puja_title_hi="गृह प्रवेश")
+    Assignment.objects.create(
+        booking=booking,
+        priest=Priest.objects.create(name="Pandit Ravi", name_hi="पंडित रवि"),
+        begins=booking.starts_at,
+        ends=booking.starts_at + timedelta(hours=1),
+    )
+    with translation.override("hi"):
+        pujas, priests = ({row.name for row in report(by, *span_of_now()).rows} for by in ("puja", "priest"))
+    assert "गृह प्रवेश" in pujas
+    assert "पंडित रवि" in priests
+    assert "गृह प्रवेश" not in {row.name for row in report("puja", *span_of_now()).rows}
 
 
 def test_no_cell_is_a_formula_and_amounts_are_numbers_with_two_decimals(trade):

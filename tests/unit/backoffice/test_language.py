@@ -15,6 +15,7 @@ from booking.models import Booking, Checkout, Priest
 from payment.models import Refund
 from payment.states import AttemptState, PaymentState, RefundState
 from tests.harness import builders
+from tests.harness.samples import sample
 from tests.unit.backoffice import demo_pages
 from tests.unit.backoffice.sold import book
 from tests.unit.backoffice.words import WORD, latin_words
@@ -118,12 +119,12 @@ NAMES |= {"English", "en", "hi", "Ctrl", "esc"}
 def test_staff_who_read_hindi_find_no_english_on_any_page(client, staff):
     """What people wrote stands as they wrote it, and what is English by nature is marked so.
 
-    Of the tables behind the desk all that stands around their rows.
+    Of the tables behind the desk all that stands around their rows. Every fourth page in `make test`.
     """
     demo_pages.seed()
     allowed = NAMES | {word for text in written_by_people() for word in WORD.findall(text)}
     wrong = []
-    for name, address in (demo_pages.addresses() | dict(tables())).items():
+    for name, address in sample([*demo_pages.addresses().items(), *tables()], 4):
         page = client.get(address)
         assert page.status_code == 200, (name, page.status_code)
         without = ("td", "th", "ul", "details") if "." in name else ()
