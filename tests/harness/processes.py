@@ -208,7 +208,7 @@ class Simulator(Process, ControlApi):
 
     def control(self, path: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         method = "GET" if body is None else "POST"
-        answer = requests.request(method, f"{self.url}/simulator/control/{path}", json=body, timeout=30)
+        answer = requests.request(method, f"{self.url}/simulator/control/{path}", json=body, timeout=120)
         answer.raise_for_status()
         return answer.json()
 

@@ -19,6 +19,7 @@ BOUNDED = {
     "payment/phonepe/oauth.py": "inside a call to PhonePe, of which there are PHONEPE_CALLS_AT_ONCE; has its deadline",
     "payment/phonepe/client.py": "the pause before a repeat, inside such a call",
     "diagnostics/dependencies.py": "looks again at a lock, for three seconds, in a thread of the one diagnosis in 30 s",
+    "okpuja/gunicorn_worker.py": "a millisecond, while a click is left to a process that has fewer; 50 ms at most",
     "simulator/adapter.py": "a late answer of the simulated PhonePe, inside such a call",
     "simulator/sockets.py": "two threads in the shop's server; as many as callers in a process of its own",
 }

@@ -359,6 +359,7 @@ RULES: dict[str, str | Needs | OwnerOr] = {
     "login/code/ post": PUBLIC,
     "logout/ post": PUBLIC,
     "bookings/ get": PAGES,
+    "bookings/ post": PAGES,
     "donate/ get": PUBLIC,
     "donate/ post": PUBLIC,
     "waiting/ get": PAGES,

@@ -152,6 +152,7 @@ def test_a_gift_without_scripts_in_hindi(storefront, phone, size, tmp_path):
     page.locator("#id_name").fill("मीरा सिन्हा")
     page.locator("#id_email").fill(f"gift-{size}@example.com")
     page.locator("#id_pan").fill("abcpe1234f")
+    page.locator("#id_address").fill("12 गंगा घाट, वाराणसी 221001")
     follow(page, page.locator("form[novalidate] button[type=submit]"))
     follow(page, page.locator("button[value=success]"))
     while page.locator("[data-waits]").count():

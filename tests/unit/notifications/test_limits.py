@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from notifications.messages import write
 from notifications.models import Notification
-from notifications.services import ABOUT_LOGIN, AT_WORK, MONEY_CAME, notify
+from notifications.services import ABOUT_LOGIN, AT_WORK, BY_STAFF, MONEY_CAME, notify
 from tests.unit.notifications.samples import FACTS, PAYMENT
 from worker.jobs import run_due
 
@@ -29,7 +29,7 @@ def send(kind: str, key: str, user) -> Notification:
 
 
 def test_every_kind_of_message_is_sorted():
-    assert {*FACTS} <= {*MONEY_CAME, *ABOUT_LOGIN, *AT_WORK} | OTHERS
+    assert {*FACTS} <= {*MONEY_CAME, *ABOUT_LOGIN, *AT_WORK, *BY_STAFF} | OTHERS
     assert not OTHERS & {*MONEY_CAME, *ABOUT_LOGIN}
 
 

@@ -419,14 +419,17 @@ def test_many_who_ask_for_one_name_wait_for_one_look_up():
         thread.start()
     while not asked:
         time.sleep(0.001)
-    with pytest.raises(TimeoutError):
-        resolver.addresses("a.test", 443, 0)
+    for _ in range(5):
+        with pytest.raises(TimeoutError):
+            resolver.addresses("a.test", 443, 0)
+    assert asked == ["a.test"]
     answer.set()
     for thread in threads:
         thread.join()
-    assert (asked, got) == (["a.test"], [[]] * 5)
+    assert got == [[]] * 5
+    before = len(asked)  # a thread that was late has asked by itself
     resolver.addresses("a.test", 443, 5)
-    assert len(asked) == 2
+    assert len(asked) == before + 1
 
 
 def test_who_asks_again_after_an_answer_gets_a_new_one():
