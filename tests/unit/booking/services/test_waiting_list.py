@@ -108,13 +108,18 @@ def test_they_are_told_until_when_the_place_is_kept(alice, package, slot, sold, 
     assert reason_to_drop(told) == "the place is not kept any more"
 
 
-def test_an_offer_that_is_made_again_is_told_with_its_new_end_only(alice, package, slot, sold):
-    join(alice, slot.pk, package.pk)
+def offer_then_reopen(person, package, slot, sold):
+    """They wait and get an offer; then staff close the time and open it again."""
+    join(person, slot.pk, package.pk)
     cancel_booking(sold, "test")
     work()
     close(slot)
     Slot.objects.filter(pk=slot.pk).update(is_open=True)
     work()
+
+
+def test_an_offer_that_is_made_again_is_told_with_its_new_end_only(alice, package, slot, sold):
+    offer_then_reopen(alice, package, slot, sold)
     old, new = Notification.objects.filter(kind="waiting_offer").order_by("pk")
 
     assert states() == ["OFFERED"]
@@ -234,12 +239,7 @@ def test_closing_a_time_ends_its_list_and_tells_everybody_on_it(
 
 
 def test_a_time_that_is_opened_again_at_once_keeps_its_list(alice, package, slot, sold):
-    join(alice, slot.pk, package.pk)
-    cancel_booking(sold, "test")
-    work()
-    close(slot)
-    Slot.objects.filter(pk=slot.pk).update(is_open=True)
-    work()
+    offer_then_reopen(alice, package, slot, sold)
 
     assert states() == ["OFFERED"]
     assert numbers(slot) == (1, 0)
