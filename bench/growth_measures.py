@@ -16,7 +16,7 @@ from accounts.sessions import open_session
 from backoffice.urls import urlpatterns as desk_pages
 from bench.growth import Clock, Measure
 from booking.models import Booking, Package, Slot
-from diagnostics import dependencies, history
+from diagnostics import dependencies, history, webhook_check
 from diagnostics.runner import failing_since
 from notifications.services import cases_alerted_today
 from payment.models import Payment, PaymentAttempt, Receipt, Refund
@@ -169,7 +169,7 @@ def _run(check: Any) -> None:
 def _diagnosis() -> Iterator[tuple[str, Measure]]:
     yield "diagnosis: past runs", history.load_past_runs
     yield "diagnosis: worker", dependencies.check_worker
-    yield "diagnosis: silence of webhooks", dependencies.check_webhook_silence
+    yield "diagnosis: silence of webhooks", webhook_check.check_webhook_silence
     yield "diagnosis: failing since", lambda: failing_since(timezone.now()).exists()
 
 

@@ -18,7 +18,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.db import DatabaseError, InterfaceError, OperationalError, connection, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from diagnostics.failures import note_own_limit
+from diagnostics.load import note_own_limit
 from payment.phonepe.transport import Deadline
 
 T = TypeVar("T")

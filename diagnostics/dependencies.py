@@ -5,12 +5,13 @@ A refusal by one of these has nothing to do with PhonePe. Mail server and broker
 
 import contextlib
 import os
+import pwd
 import secrets
 import smtplib
 import socket
 import ssl
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -22,22 +23,20 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connectio
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from django.db.migrations.executor import MigrationExecutor
-from django.utils import timezone
 
 from core.clocks import database_now
+from core.errors import is_busy
 from core.logging import redact
-from diagnostics import database_errors
 from diagnostics.deadlines import cache_errors, call_cache
-from diagnostics.failures import note_own_limit
-from diagnostics.load import Load
-from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
-from payment.phonepe.enums import Stage
+from diagnostics.load import Load, note_own_limit
+from payment.models import DiagnosisRun
+from payment.phonepe.enums import ErrorCategory, Stage
 from payment.phonepe.errors import categorize
 from payment.services.queue import oldest_overdue
-from payment.states import AttemptState
 
 DATABASE_ERRORS = (DatabaseError, InterfaceError)
 DATABASE_CACHE = "DatabaseCache"  # the target of a cache that is a table
+SQLITE = "SQLite file"  # how the target of such a database begins
 CONNECT_SECONDS = 5
 BUSY_SECONDS = 5  # SQLite: how long to wait for another writer, as long as payments do
 LOCK_SECONDS, LOCK_PAUSE = 3.0, 0.25  # PostgreSQL: how long payments wait for a lock; when to look again
@@ -68,9 +67,60 @@ CACHE_FAULTS = {
 NO_FAULT_ON_TIMEOUT = {"worker", "webhook", "webhook_silence"}
 MAX_OVERDUE_SECONDS = 60  # a due row waits no longer while a worker runs
 MAX_MISSED_RUNS = 3  # of the worker's own diagnoses, before it counts as stopped
-# How many of the last paid orders are checked, how far back, and how many are needed for a conclusion.
-WEBHOOK_SAMPLE, WEBHOOK_WINDOW, WEBHOOK_MINIMUM = 20, timedelta(days=7), 5
-WEBHOOK_DELAY = timedelta(minutes=5)  # a webhook may arrive a little after our status request
+# The beginnings of SQLite's names of errors (`sqlite3.Error.sqlite_errorname`).
+FAULT_OF_SQLITE_ERROR = {
+    "SQLITE_READONLY": "readonly",
+    "SQLITE_FULL": "full",
+    "SQLITE_CORRUPT": "damaged",
+    "SQLITE_NOTADB": "damaged",
+}
+FAULT_OF_SQLSTATE = {
+    "25006": "readonly",
+    "42501": "rights",
+    "53100": "full",
+    "53300": "connections",
+    "57P03": "starting",
+    "58030": "damaged",
+    "XX001": "damaged",
+    "XX002": "damaged",
+}
+# A refused connection has no SQLSTATE in libpq. What PostgreSQL says then, in English, its default.
+FAULT_OF_REFUSAL = {
+    "too many clients": "connections",
+    "too many connections": "connections",
+    "remaining connection slots": "connections",
+    "starting up": "starting",
+    "shutting down": "starting",
+    "recovery mode": "starting",
+    "not yet accepting connections": "starting",
+    "authentication failed": "login",
+    "no password supplied": "login",
+    "no pg_hba.conf entry": "login",
+    "does not exist": "login",
+    "not permitted to log in": "login",
+    "permission denied for database": "login",
+    "not currently accepting connections": "login",
+    "No space left on device": "full",
+    "name resolution": ErrorCategory.DNS_ERROR.value,
+    "Name or service not known": ErrorCategory.DNS_ERROR.value,
+    "resolve host": ErrorCategory.DNS_ERROR.value,
+    "translate host name": ErrorCategory.DNS_ERROR.value,
+}
+# Locks that make the writes of a payment wait, held by others: process, program, state, table.
+HELD_LOCKS = """
+    SELECT l.pid, coalesce(nullif(a.application_name, ''), a.backend_type, 'unknown program'),
+           coalesce(a.state, 'state unknown'), c.relname
+    FROM pg_locks l JOIN pg_class c ON c.oid = l.relation LEFT JOIN pg_stat_activity a ON a.pid = l.pid
+    WHERE l.granted AND l.locktype = 'relation' AND l.pid <> pg_backend_pid() AND c.relkind = 'r'
+      AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+      AND c.relnamespace <> 'pg_catalog'::regnamespace
+      AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+    ORDER BY l.pid, c.relname
+"""
+# Sorts more than fits into its memory: PostgreSQL writes a temporary file, which takes free space and changes no row.
+SPILL = """
+    SELECT count(*) FROM (SELECT md5(n::text) FROM generate_series(1, 20000) n ORDER BY 1 OFFSET 0) sorted
+"""
 
 
 @dataclass(frozen=True)
@@ -188,26 +238,26 @@ def check_database_writes() -> CheckResult:
                 if lock := _lasting_lock(cursor):
                     return check.failed("locked", lock)
                 cursor.execute("SET work_mem = '64kB'")
-                cursor.execute(database_errors.SPILL)
+                cursor.execute(SPILL)
     except DATABASE_ERRORS as error:
         return _failed_database(check, error)
     return check.passed(f"{check.detail}, takes writes, connected in {took} ms")
 
 
 def _failed_database(check: CheckResult, error: Exception) -> CheckResult:
-    cause, detail = database_errors.database_fault(error), describe_error(error)
-    if connection.vendor == "sqlite" and (obstacle := database_errors.sqlite_obstacle(cause)):
+    cause, detail = database_fault(error), describe_error(error)
+    if connection.vendor == "sqlite" and (obstacle := sqlite_obstacle(cause)):
         detail = f"{detail}; {obstacle}"
     return check.failed(cause if cause in ("locked", "readonly", "full") else "down", detail, cause)
 
 
 def _lasting_lock(cursor: CursorWrapper) -> str:
     """A lock on a table that others hold for longer than payments wait. It is only looked at: no lock is taken."""
-    held = database_errors.postgresql_locks(cursor)
+    held = postgresql_locks(cursor)
     until = time.monotonic() + LOCK_SECONDS
     while held and time.monotonic() < until:
         time.sleep(LOCK_PAUSE)
-        still = database_errors.postgresql_locks(cursor)
+        still = postgresql_locks(cursor)
         held = {name: text for name, text in held.items() if name in still}
     return next(iter(held.values()), "")
 
@@ -328,35 +378,6 @@ def check_worker() -> CheckResult:
     return check.passed(f"nothing is due: idle, seen {max(ago.total_seconds(), 0):.0f} s ago")
 
 
-def check_webhook_silence() -> CheckResult:
-    """Fails when all paid orders were found by status requests only: PhonePe's webhooks do not arrive."""
-    check = CheckResult("webhook_silence", TARGETS["webhook_silence"]())
-    now = timezone.now()
-    paid = PaymentAttempt.objects.filter(
-        state=AttemptState.COMPLETED,
-        simulated=False,
-        decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
-    )
-    newest = paid.order_by("-decided_at", "-pk").values_list("pk", flat=True)[:WEBHOOK_SAMPLE]
-    try:
-        # Not by EXISTS in one statement: PostgreSQL would read the orders of all webhooks for it.
-        orders = list(newest)
-        webhooks = WebhookEvent.objects.filter(attempt__in=orders).values_list("attempt", flat=True)
-        found = set(webhooks)
-        announced = [order in found for order in orders]
-    except DATABASE_ERRORS:
-        return check.unknown("not known while the database cannot be queried")
-    count = (
-        f"{len(announced)} paid orders in {WEBHOOK_WINDOW.days} days, {sum(announced)} of them with a webhook"
-    )
-    if len(announced) < WEBHOOK_MINIMUM:
-        detail = f"{count}: too few to say"
-        return check.passed(detail) if any(announced) else check.unknown(detail)
-    if not any(announced):
-        return check.failed("silent", f"{count}: all were found by status requests only")
-    return check.passed(count)
-
-
 def cache_target() -> str:
     """host:port of a cache on another machine, else the kind of cache."""
     kind = settings.CACHES["default"]["BACKEND"].rpartition(".")[2]
@@ -388,7 +409,7 @@ def database_target() -> str:
     """host:port, or the name of the file; never user or password."""
     target = connection.settings_dict
     if connection.vendor == "sqlite":
-        return f"SQLite file {target['NAME']}"
+        return f"{SQLITE} {target['NAME']}"
     return f"{target['HOST'] or 'local socket'}:{target['PORT'] or 5432}"
 
 
@@ -450,3 +471,78 @@ def _greet_mail_server() -> str:
             raise smtplib.SMTPNotSupportedError("the server takes logins after STARTTLS only")
         server.login(settings.EMAIL_HOST_USER, settings.EMAIL_HOST_PASSWORD)
         return f"answers EHLO with {status}, takes our login"
+
+
+def database_fault(error: Exception) -> str:
+    """locked, readonly, full, damaged, connections, starting, login, rights, or down for everything else."""
+    if is_busy(error):
+        return "locked"
+    cause = error.__cause__ or error
+    name = getattr(cause, "sqlite_errorname", "")
+    if found := next((fault for begin, fault in FAULT_OF_SQLITE_ERROR.items() if name.startswith(begin)), ""):
+        return found
+    if sqlstate := getattr(cause, "sqlstate", None):
+        return FAULT_OF_SQLSTATE.get(sqlstate, "down")
+    text = "" if name else str(error)
+    return next((fault for words, fault in FAULT_OF_REFUSAL.items() if words in text), "down")
+
+
+def sqlite_obstacle(fault: str) -> str:
+    """Who holds SQLite's lock, or which of its files this process may not write; "" when nothing is seen."""
+    file = Path(str(connection.settings_dict["NAME"]))
+    try:
+        return _lock_holder(file) if fault == "locked" else "; ".join(_closed_files(file))
+    except OSError:  # what is looked at may be gone by now, or may not be looked at
+        return ""
+
+
+def postgresql_locks(cursor: CursorWrapper) -> dict[tuple[int, str], str]:
+    """By process and table: the locks of others that stop our writes, in words."""
+    cursor.execute(HELD_LOCKS)
+    return {
+        (pid, table): f"process {pid} ({program}, {state}) has locked {table}; to end it: "
+        f"SELECT pg_terminate_backend({pid})"
+        for pid, program, state, table in cursor.fetchall()
+    }
+
+
+def _closed_files(file: Path) -> Iterator[str]:
+    """SQLite writes the folder, too: its journal is a file beside the database."""
+    folder = file.parent
+    if not folder.is_dir():
+        yield f"there is no folder {folder}"
+        return
+    if os.statvfs(folder).f_flag & os.ST_RDONLY:
+        yield f"the disk of {folder} is mounted read-only: mount it for writing"
+        return
+    needed = {folder: os.W_OK | os.X_OK} | {
+        Path(f"{file}{end}"): os.R_OK | os.W_OK for end in ("", "-wal", "-shm", "-journal")
+    }
+    for path, rights in needed.items():
+        if not os.access(path, rights, effective_ids=True):
+            with contextlib.suppress(OSError):  # there is no such file, or the folder hides it
+                status = path.stat()
+                owner, us = _user_name(status.st_uid), _user_name(os.geteuid())
+                yield f"{path} belongs to {owner} (mode {status.st_mode & 0o7777:04o}), this process runs as {us}"
+
+
+def _lock_holder(file: Path) -> str:
+    """From the kernel's list of locks. SQLite locks the file itself, or in WAL mode the file -shm beside it."""
+    known = {}
+    for path in (file, Path(f"{file}-shm")):
+        if path.exists():
+            status = path.stat()
+            known[f"{os.major(status.st_dev):02x}:{os.minor(status.st_dev):02x}:{status.st_ino}"] = path
+    for line in Path("/proc/locks").read_text().splitlines():
+        _, kind, _, access, pid, place, *_ = line.split()
+        if kind == "POSIX" and access == "WRITE" and place in known and int(pid) not in (0, os.getpid()):
+            program = Path(f"/proc/{pid}/comm").read_text().strip()  # its arguments may contain secrets
+            return f"process {pid} ({program}) holds the lock: `ps -fp {pid}` shows it"
+    return ""
+
+
+def _user_name(number: int) -> str:
+    try:
+        return pwd.getpwuid(number).pw_name
+    except KeyError:
+        return f"user {number}"

@@ -1,29 +1,13 @@
 """The rules about what we depend on ourselves: database, cache, disk, worker, webhooks, mail, broker."""
 
 from diagnostics.enums import Culprit, Verdict
-from diagnostics.evidence import Evidence
-from diagnostics.rule import Condition, Rule, dependency_failed
-
-SQLITE = "SQLite file"  # how the target of such a database begins
-
-
-def cache_table_is_missing(evidence: Evidence) -> bool:
-    """A cache in the database fails with the database: then this rule must not add advice of its own."""
-    is_failed = evidence.caches_in_database and evidence.dependency_failed("cache", "down")
-    return is_failed and not evidence.dependency_failed("database", "down", "locked", "readonly", "full")
-
-
-def cache_server_failed(*faults: str) -> Condition:
-    return lambda evidence: not evidence.caches_in_database and evidence.dependency_failed("cache", *faults)
-
-
-def sqlite_failed(*faults: str) -> Condition:
-    def applies(evidence: Evidence) -> bool:
-        is_failed = evidence.dependency_failed("database", *faults)
-        return is_failed and evidence.dependencies["database"].target.startswith(SQLITE)
-
-    return applies
-
+from diagnostics.evidence import (
+    Rule,
+    cache_server_failed,
+    cache_table_is_missing,
+    dependency_failed,
+    sqlite_failed,
+)
 
 # Without these no payment can be made.
 STOPPING: tuple[Rule, ...] = (

@@ -1,24 +1,34 @@
-"""Everything that one diagnosis has found out, before the rules judge it."""
+"""Everything that one diagnosis has found out, and the conditions about it that rules are made of."""
 
 import ipaddress
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from django.core.checks import CheckMessage
 
-from diagnostics.dependencies import DATABASE_CACHE, CheckResult
+from diagnostics.dependencies import DATABASE_CACHE, SQLITE, CheckResult
 from diagnostics.dns import Resolution
-from diagnostics.enums import TIMEOUTS, Finding, Verdict
+from diagnostics.enums import TIMEOUTS, Culprit, Finding, Verdict
 from diagnostics.load import Load
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.targets import Role
 from diagnostics.tls import Certificate
+from payment.phonepe.credentials import ENVIRONMENT_OF_HOST
 from payment.phonepe.enums import Stage
 from payment.phonepe.response_codes import MEANINGS, Meaning
 
 FAMILY_NAMES = {"ipv4": "IPv4", "ipv6": "IPv6", "": ""}
 CLOCK_TOLERANCE = 300  # seconds; PhonePe's tokens and all certificates depend on the time
+BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
+PAGES = {Finding.REDIRECT, Finding.CAPTIVE_PORTAL, Finding.FIREWALL_PAGE}
+# How a firewall rejects connections. A host that is down looks the same.
+CONNECTION_FAULTS = {
+    Verdict.CONNECTION_REFUSED,
+    Verdict.CONNECTION_TIMEOUT,
+    Verdict.CONNECTION_RESET,
+    Verdict.NETWORK_UNREACHABLE,
+    Verdict.TLS_HANDSHAKE_FAILED,
+}
 
 
 @dataclass(frozen=True)
@@ -314,3 +324,190 @@ class Evidence:
 
 def _attempts(probes: Iterable[ProbeResult]) -> Iterator[ConnectionAttempt]:
     return (attempt for probe in probes for attempt in probe.attempts)
+
+
+Condition = Callable[[Evidence], bool]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`about`: of several faults of one subject only the first is reported. `verdict` None: `Evidence.fault`.
+
+    `culprit` None: the owner of the verdict. The texts may contain {fields} of `diagnostics.verdicts.text_fields`. The
+    summary is public.
+    """
+
+    about: str
+    verdict: Verdict | None
+    applies: Condition
+    summary: str
+    next_action: str
+    culprit: Culprit | None = None
+
+
+def all_of(*conditions: Condition) -> Condition:
+    return lambda evidence: all(condition(evidence) for condition in conditions)
+
+
+def fault_is(*verdicts: Verdict) -> Condition:
+    return lambda evidence: evidence.fault in verdicts
+
+
+def finding_is(*findings: Finding) -> Condition:
+    return lambda evidence: evidence.finding in findings
+
+
+def dependency_failed(name: str, *faults: str) -> Condition:
+    return lambda evidence: evidence.dependency_failed(name, *faults)
+
+
+def is_unreachable(evidence: Evidence) -> bool:
+    return evidence.unreachable is not None
+
+
+def nothing_is_reached(evidence: Evidence) -> bool:
+    return is_unreachable(evidence) and not evidence.is_network_open
+
+
+def phonepe_is_unreachable(evidence: Evidence) -> bool:
+    return is_unreachable(evidence) and evidence.is_phonepe
+
+
+def local_phonepe_is_unreachable(evidence: Evidence) -> bool:
+    return is_unreachable(evidence) and evidence.is_local
+
+
+def all_of_phonepe_is_unreachable(evidence: Evidence) -> bool:
+    """Both environments, every address family, by the same route, though their names are resolved."""
+    sibling = evidence.sibling
+    if not phonepe_is_unreachable(evidence) or evidence.fault not in CONNECTION_FAULTS or sibling is None:
+        return False
+    return not sibling.is_reached and sibling.verdict in CONNECTION_FAULTS
+
+
+def other_environment_is_reached(evidence: Evidence) -> bool:
+    sibling = evidence.sibling
+    return phonepe_is_unreachable(evidence) and sibling is not None and sibling.is_reached
+
+
+def clock_invalidates_certificates(evidence: Evidence) -> bool:
+    """Not valid yet and no host has our time, or the control's has expired as well: then our clock is wrong."""
+    if evidence.fault is Verdict.CLOCK_SKEW:
+        return True
+    return evidence.fault is Verdict.TLS_EXPIRED and control_fails_with(evidence, Verdict.TLS_EXPIRED)
+
+
+def all_certificates_are_rejected(evidence: Evidence) -> bool:
+    return evidence.fault in BAD_CERTIFICATE and control_fails_with(evidence, *BAD_CERTIFICATE)
+
+
+def one_box_answers_for_all(evidence: Evidence) -> bool:
+    """A name that fits nowhere shows it as well: the authority is trusted, so it is not our list that is too old."""
+    if not all_certificates_are_rejected(evidence):
+        return False
+    is_misnamed = evidence.fault is Verdict.TLS_HOSTNAME_MISMATCH
+    misnamed_too = is_misnamed and control_fails_with(evidence, Verdict.TLS_HOSTNAME_MISMATCH)
+    return misnamed_too or evidence.one_box_answers_for_all
+
+
+def is_answered_by_an_interceptor(evidence: Evidence) -> bool:
+    """Of an authority that this server trusts: PhonePe itself has not been heard."""
+    is_answer = evidence.fault in {Verdict.HTTP_BLOCKED, Verdict.PHONEPE_DOWN, Verdict.CONNECTION_RESET}
+    return is_answer and evidence.is_phonepe and evidence.intercepts_phonepe_only
+
+
+def chain_is_incomplete(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and evidence.finding == Finding.CHAIN_INCOMPLETE
+
+
+def code_is_for(culprit: Culprit) -> Condition:
+    """PhonePe's code is in our table, and the verdict is none that a code has of its own."""
+
+    def applies(evidence: Evidence) -> bool:
+        is_open = evidence.fault in {Verdict.MISCONFIGURED, Verdict.PHONEPE_DOWN}
+        return is_open and evidence.meaning is not None and Culprit.of(evidence.meaning) is culprit
+
+    return applies
+
+
+def phonepe_certificate_is_rejected(evidence: Evidence) -> bool:
+    return evidence.is_phonepe and evidence.fault in BAD_CERTIFICATE - {Verdict.TLS_EXPIRED}
+
+
+def host_is_misspelt(evidence: Evidence) -> bool:
+    """No name server knows it, and PhonePe has documented no such host either."""
+    if not phonepe_is_unreachable(evidence) or evidence.finding != Finding.NAME_UNKNOWN:
+        return False
+    return evidence.subject is not None and evidence.subject.target.host not in ENVIRONMENT_OF_HOST
+
+
+def phonepe_name_is_unresolved(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and evidence.fault is Verdict.DNS_FAILURE
+
+
+def client_is_unknown_to_phonepe(evidence: Evidence) -> bool:
+    """A host that is not PhonePe's and answers 404 to a token request is a wrong address."""
+    return evidence.fault is Verdict.WRONG_ENVIRONMENT and (evidence.is_phonepe or evidence.is_local)
+
+
+def page_is_from_network(evidence: Evidence) -> bool:
+    """A page that cannot be PhonePe's: sent without TLS, through intercepted TLS, or sent for other hosts too."""
+    if evidence.fault is not Verdict.HTTP_BLOCKED or evidence.subject is None or not evidence.is_phonepe:
+        return False
+    page = evidence.subject.best.answer_summary if evidence.finding in PAGES else ""
+    controls = evidence.comparable_controls
+    is_everywhere = bool(page) and any(probe.best.answer_summary == page for probe in controls)
+    return is_everywhere or evidence.intercepts_all_tls or not evidence.subject.target.is_tls
+
+
+def is_redirected(evidence: Evidence) -> bool:
+    """The probe may be answered well, and the status request be sent elsewhere."""
+    is_answer = evidence.status is not None and evidence.status.is_redirect
+    return evidence.fault is Verdict.HTTP_BLOCKED and (is_answer or evidence.finding == Finding.REDIRECT)
+
+
+def address_is_from_hosts_file(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and evidence.is_from_hosts_file
+
+
+def tunnel_leads_nowhere(evidence: Evidence) -> bool:
+    """The proxy says that it has opened the way, and for no host anything comes back."""
+    is_tunnel = evidence.subject is not None and evidence.subject.target.has_tunnel
+    is_dead = evidence.fault in {Verdict.TLS_HANDSHAKE_FAILED, Verdict.CONNECTION_RESET}
+    return is_tunnel and is_dead and nothing_is_reached(evidence)
+
+
+def one_family_fails(evidence: Evidence) -> bool:
+    return phonepe_is_unreachable(evidence) and bool(evidence.failed_family)
+
+
+def clock_is_wrong(evidence: Evidence) -> bool:
+    return abs(evidence.clock_ahead) > CLOCK_TOLERANCE
+
+
+def control_fails_with(evidence: Evidence, *verdicts: Verdict) -> bool:
+    return evidence.control is not None and evidence.control.verdict in verdicts
+
+
+def cache_table_is_missing(evidence: Evidence) -> bool:
+    """A cache in the database fails with the database: then this rule must not add advice of its own."""
+    is_failed = evidence.caches_in_database and evidence.dependency_failed("cache", "down")
+    return is_failed and not evidence.dependency_failed("database", "down", "locked", "readonly", "full")
+
+
+def cache_server_failed(*faults: str) -> Condition:
+    return lambda evidence: not evidence.caches_in_database and evidence.dependency_failed("cache", *faults)
+
+
+def sqlite_failed(*faults: str) -> Condition:
+    def applies(evidence: Evidence) -> bool:
+        is_failed = evidence.dependency_failed("database", *faults)
+        return is_failed and evidence.dependencies["database"].target.startswith(SQLITE)
+
+    return applies
+
+
+def webhook_is_unsure(evidence: Evidence) -> bool:
+    """We do not reach our own address, and no webhook has come lately that would prove that PhonePe does."""
+    silence = evidence.dependencies.get("webhook_silence")
+    return evidence.webhook_fault == "unsure" and not (silence and silence.ok)

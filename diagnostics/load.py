@@ -6,14 +6,14 @@ this process. Each time it also opens a file: without a free one there is no con
 """
 
 import contextlib
+import errno
 import os
 import resource
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-
-from diagnostics.failures import OwnLimits, note_own_limit
 
 INTERVAL = 0.02  # seconds
 TOLERANCE = 0.02  # seconds: threads of one process make each other wait for that long
@@ -21,6 +21,7 @@ TOLERANCE = 0.02  # seconds: threads of one process make each other wait for tha
 MOST_LOST, MOST_LOST_SHARE = 1.0, 0.4
 # Where a container tells how often its quota stopped it: cgroup v2, v1.
 CPU_STAT = (Path("/sys/fs/cgroup/cpu.stat"), Path("/sys/fs/cgroup/cpu/cpu.stat"))
+FILES, MEMORY = {errno.EMFILE, errno.ENFILE}, {errno.ENOMEM, errno.ENOBUFS}
 
 
 @dataclass(frozen=True)
@@ -119,3 +120,44 @@ def _times_throttled() -> int:
                 if name == "nr_throttled":
                     return int(count)
     return 0
+
+
+class OwnLimits:
+    """How often this process could not have what every connection takes. Only differences mean something."""
+
+    files = 0
+    threads = 0
+    memory = 0
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what caused it: `requests` and urllib3 wrap errors, each in its own way, some in a circle."""
+    inner: BaseException | None = error
+    seen: set[int] = set()
+    while inner is not None and id(inner) not in seen:
+        seen.add(id(inner))
+        yield inner
+        around = (getattr(inner, "reason", None), *inner.args, inner.__cause__, inner.__context__)
+        inner = next((cause for cause in around if isinstance(cause, BaseException)), None)
+
+
+def root_cause(error: BaseException) -> BaseException:
+    """The error of the operating system or of OpenSSL."""
+    *_, last = causes(error)
+    return last
+
+
+def note_own_limit(error: BaseException) -> bool:
+    """True, and counted, for an error that says nothing about anybody else: no file, thread or memory was left."""
+    for cause in causes(error):
+        number = getattr(cause, "errno", None)
+        if number in FILES:
+            OwnLimits.files += 1
+        elif isinstance(cause, RuntimeError) and "new thread" in str(cause):  # it has no type of its own
+            OwnLimits.threads += 1
+        elif number in MEMORY or isinstance(cause, MemoryError):
+            OwnLimits.memory += 1
+        else:
+            continue
+        return True
+    return False

@@ -43,8 +43,7 @@ from diagnostics.dns import is_address
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.history import Changes, PastRuns, RunSummary, UnknownCode
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.support_message import SupportMessage, write_support_message
 from diagnostics.verdicts import conclude
 from payment.phonepe.credentials import Merchant

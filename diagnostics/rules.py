@@ -2,153 +2,98 @@
 
 from diagnostics.dependency_rules import HAMPERING, STOPPING
 from diagnostics.enums import Culprit, Finding, Verdict
-from diagnostics.evidence import CLOCK_TOLERANCE, Evidence
-from diagnostics.rule import Condition, Rule, all_of, fault_is, finding_is
-from diagnostics.well_rules import WELL
-from payment.phonepe.credentials import ENVIRONMENT_OF_HOST
+from diagnostics.evidence import (
+    Rule,
+    address_is_from_hosts_file,
+    all_certificates_are_rejected,
+    all_of,
+    all_of_phonepe_is_unreachable,
+    chain_is_incomplete,
+    client_is_unknown_to_phonepe,
+    clock_invalidates_certificates,
+    clock_is_wrong,
+    code_is_for,
+    fault_is,
+    finding_is,
+    host_is_misspelt,
+    is_answered_by_an_interceptor,
+    is_redirected,
+    is_unreachable,
+    local_phonepe_is_unreachable,
+    nothing_is_reached,
+    one_box_answers_for_all,
+    one_family_fails,
+    other_environment_is_reached,
+    page_is_from_network,
+    phonepe_certificate_is_rejected,
+    phonepe_is_unreachable,
+    phonepe_name_is_unresolved,
+    tunnel_leads_nowhere,
+    webhook_is_unsure,
+)
 
-BAD_CERTIFICATE = {Verdict.TLS_UNTRUSTED, Verdict.TLS_EXPIRED, Verdict.TLS_HOSTNAME_MISMATCH}
-PAGES = {Finding.REDIRECT, Finding.CAPTIVE_PORTAL, Finding.FIREWALL_PAGE}
-# How a firewall rejects connections. A host that is down looks the same.
-CONNECTION_FAULTS = {
-    Verdict.CONNECTION_REFUSED,
-    Verdict.CONNECTION_TIMEOUT,
-    Verdict.CONNECTION_RESET,
-    Verdict.NETWORK_UNREACHABLE,
-    Verdict.TLS_HANDSHAKE_FAILED,
-}
-
-
-def is_unreachable(evidence: Evidence) -> bool:
-    return evidence.unreachable is not None
-
-
-def others_are_reached(evidence: Evidence) -> bool:
-    return evidence.is_network_open
-
-
-def nothing_is_reached(evidence: Evidence) -> bool:
-    return is_unreachable(evidence) and not evidence.is_network_open
-
-
-def phonepe_is_unreachable(evidence: Evidence) -> bool:
-    return is_unreachable(evidence) and evidence.is_phonepe
-
-
-def local_phonepe_is_unreachable(evidence: Evidence) -> bool:
-    return is_unreachable(evidence) and evidence.is_local
-
-
-def all_of_phonepe_is_unreachable(evidence: Evidence) -> bool:
-    """Both environments, every address family, by the same route, though their names are resolved."""
-    sibling = evidence.sibling
-    if not phonepe_is_unreachable(evidence) or evidence.fault not in CONNECTION_FAULTS or sibling is None:
-        return False
-    return not sibling.is_reached and sibling.verdict in CONNECTION_FAULTS
-
-
-def other_environment_is_reached(evidence: Evidence) -> bool:
-    sibling = evidence.sibling
-    return phonepe_is_unreachable(evidence) and sibling is not None and sibling.is_reached
-
-
-def clock_invalidates_certificates(evidence: Evidence) -> bool:
-    """Not valid yet and no host has our time, or the control's has expired as well: then our clock is wrong."""
-    if evidence.fault is Verdict.CLOCK_SKEW:
-        return True
-    return evidence.fault is Verdict.TLS_EXPIRED and control_fails_with(evidence, Verdict.TLS_EXPIRED)
-
-
-def all_certificates_are_rejected(evidence: Evidence) -> bool:
-    return evidence.fault in BAD_CERTIFICATE and control_fails_with(evidence, *BAD_CERTIFICATE)
-
-
-def one_box_answers_for_all(evidence: Evidence) -> bool:
-    """A name that fits nowhere shows it as well: the authority is trusted, so it is not our list that is too old."""
-    if not all_certificates_are_rejected(evidence):
-        return False
-    is_misnamed = evidence.fault is Verdict.TLS_HOSTNAME_MISMATCH
-    misnamed_too = is_misnamed and control_fails_with(evidence, Verdict.TLS_HOSTNAME_MISMATCH)
-    return misnamed_too or evidence.one_box_answers_for_all
-
-
-def is_answered_by_an_interceptor(evidence: Evidence) -> bool:
-    """Of an authority that this server trusts: PhonePe itself has not been heard."""
-    is_answer = evidence.fault in {Verdict.HTTP_BLOCKED, Verdict.PHONEPE_DOWN, Verdict.CONNECTION_RESET}
-    return is_answer and evidence.is_phonepe and evidence.intercepts_phonepe_only
-
-
-def chain_is_incomplete(evidence: Evidence) -> bool:
-    return phonepe_is_unreachable(evidence) and evidence.finding == Finding.CHAIN_INCOMPLETE
-
-
-def code_is_for(culprit: Culprit) -> Condition:
-    """PhonePe's code is in our table, and the verdict is none that a code has of its own."""
-
-    def applies(evidence: Evidence) -> bool:
-        is_open = evidence.fault in {Verdict.MISCONFIGURED, Verdict.PHONEPE_DOWN}
-        return is_open and evidence.meaning is not None and Culprit.of(evidence.meaning) is culprit
-
-    return applies
-
-
-def phonepe_certificate_is_rejected(evidence: Evidence) -> bool:
-    return evidence.is_phonepe and evidence.fault in BAD_CERTIFICATE - {Verdict.TLS_EXPIRED}
-
-
-def host_is_misspelt(evidence: Evidence) -> bool:
-    """No name server knows it, and PhonePe has documented no such host either."""
-    if not phonepe_is_unreachable(evidence) or evidence.finding != Finding.NAME_UNKNOWN:
-        return False
-    return evidence.subject is not None and evidence.subject.target.host not in ENVIRONMENT_OF_HOST
-
-
-def phonepe_name_is_unresolved(evidence: Evidence) -> bool:
-    return phonepe_is_unreachable(evidence) and evidence.fault is Verdict.DNS_FAILURE
-
-
-def client_is_unknown_to_phonepe(evidence: Evidence) -> bool:
-    """A host that is not PhonePe's and answers 404 to a token request is a wrong address."""
-    return evidence.fault is Verdict.WRONG_ENVIRONMENT and (evidence.is_phonepe or evidence.is_local)
-
-
-def page_is_from_network(evidence: Evidence) -> bool:
-    """A page that cannot be PhonePe's: sent without TLS, through intercepted TLS, or sent for other hosts too."""
-    if evidence.fault is not Verdict.HTTP_BLOCKED or evidence.subject is None or not evidence.is_phonepe:
-        return False
-    page = evidence.subject.best.answer_summary if evidence.finding in PAGES else ""
-    controls = evidence.comparable_controls
-    is_everywhere = bool(page) and any(probe.best.answer_summary == page for probe in controls)
-    return is_everywhere or evidence.intercepts_all_tls or not evidence.subject.target.is_tls
-
-
-def is_redirected(evidence: Evidence) -> bool:
-    """The probe may be answered well, and the status request be sent elsewhere."""
-    is_answer = evidence.status is not None and evidence.status.is_redirect
-    return evidence.fault is Verdict.HTTP_BLOCKED and (is_answer or evidence.finding == Finding.REDIRECT)
-
-
-def address_is_from_hosts_file(evidence: Evidence) -> bool:
-    return phonepe_is_unreachable(evidence) and evidence.is_from_hosts_file
-
-
-def tunnel_leads_nowhere(evidence: Evidence) -> bool:
-    """The proxy says that it has opened the way, and for no host anything comes back."""
-    is_tunnel = evidence.subject is not None and evidence.subject.target.has_tunnel
-    is_dead = evidence.fault in {Verdict.TLS_HANDSHAKE_FAILED, Verdict.CONNECTION_RESET}
-    return is_tunnel and is_dead and nothing_is_reached(evidence)
-
-
-def one_family_fails(evidence: Evidence) -> bool:
-    return phonepe_is_unreachable(evidence) and bool(evidence.failed_family)
-
-
-def clock_is_wrong(evidence: Evidence) -> bool:
-    return abs(evidence.clock_ahead) > CLOCK_TOLERANCE
-
-
-def control_fails_with(evidence: Evidence, *verdicts: Verdict) -> bool:
-    return evidence.control is not None and evidence.control.verdict in verdicts
+# No fault has been found: what is worth telling all the same.
+WELL: tuple[Rule, ...] = (
+    Rule(
+        "",
+        Verdict.SIMULATED,
+        lambda evidence: evidence.is_simulated,
+        "PhonePe is simulated: everything can be tried, no money moves.",
+        "Nothing. To take real money, set the credentials and PHONEPE_SIMULATION_MODE=False.",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.proxied_alternative is not None,
+        "PhonePe is reached and knows us, though only through the proxy: the direct route is blocked.",
+        "Nothing now: payments use the proxy. As the same host answers there, something in the network of this "
+        "server blocks the direct route; ask the hosting provider. {degraded}",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.degraded is not None,
+        "PhonePe is reached and knows us, though not by every configured address.",
+        "Nothing now: payments use the others. {degraded}",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.slow_resolution is not None,
+        "PhonePe is reached and knows us, though names are resolved slowly.",
+        "Nothing stops payments; they wait for names.",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        webhook_is_unsure,
+        "PhonePe is reached and knows us. Whether it reaches us cannot be seen from here.",
+        "Try our webhook from another network, for example a phone: `{try_webhook}`. 401 is the good answer: our own "
+        "server refuses a call without credentials. From here: {webhook}",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.webhook_fault in {"chunked", "slash", "limit"},
+        "PhonePe is reached and knows us.",
+        "Nothing has to be done for PhonePe's webhooks. {webhook_target} {webhook}.",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda evidence: evidence.webhook_fault == "local",
+        "PhonePe is reached and knows us.",
+        "Nothing, on a machine of developers: PhonePe cannot call {webhook_url}, so payments are found by status "
+        "requests. Set PUBLIC_BASE_URL to the public https:// address before customers pay.",
+    ),
+    Rule(
+        "",
+        Verdict.OK,
+        lambda _: True,
+        "PhonePe is reached and knows us.",
+        "Nothing.",
+    ),
+)
 
 
 RULES: tuple[Rule, ...] = (
@@ -409,7 +354,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         "phonepe",
         None,
-        all_of(is_unreachable, others_are_reached),
+        all_of(is_unreachable, lambda evidence: evidence.is_network_open),
         "The address configured for PhonePe cannot be reached: {what}. Other hosts can.",
         "Correct PHONEPE_BASE_URL ({target}), or leave it empty for PhonePe's own. The error was: {error}",
         culprit=Culprit.CONFIGURATION,

@@ -1,8 +1,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
-from diagnostics.health import healthz, readyz
-from diagnostics.views import DiagnosisViewSet
+from diagnostics.views import DiagnosisViewSet, healthz, readyz
 
 router = SimpleRouter()
 router.register("api/payments/payments", DiagnosisViewSet, basename="debug")

@@ -1,17 +1,19 @@
-"""The diagnosis over HTTP: short for everyone, full for operators; as JSON, as a page, as text."""
+"""The diagnosis over HTTP: short for everyone, full for operators; as JSON, page or text. Health: without a login."""
 
 import functools
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from django.conf import settings
 from django.contrib.auth import get_user
 from django.core.signing import BadSignature
-from django.http import HttpResponseRedirect
+from django.http import HttpRequest, HttpResponseRedirect, JsonResponse
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare, salted_hmac
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework.decorators import action
 from rest_framework.exceptions import AuthenticationFailed, NotAuthenticated, PermissionDenied
@@ -33,8 +35,9 @@ from core.guesses import TooManyAttempts
 from core.networks import client_address
 from core.ops_token import check_ops_token
 from core.throttling import CallerThrottle
-from core.waiting import InProgress
-from diagnostics.deadlines import from_database
+from core.waiting import SHORT_WAIT_SECONDS, InProgress, WaitSlots
+from diagnostics import dependencies
+from diagnostics.deadlines import begin, from_database, result
 from diagnostics.render import PageRenderer, TextRenderer
 from diagnostics.runner import SECONDS, DiagnosisRunning, diagnose, latest_report
 from diagnostics.serializers import DiagnosisSerializer, ShortDiagnosisSerializer, TestPaymentRequest
@@ -51,6 +54,8 @@ AFTERWARDS = 1.0  # seconds that are left for the answer and its page
 
 T = TypeVar("T")
 posted_runs = InProgress()  # each takes a thread for ten seconds: one at a time is enough
+TIMEOUT = 5.0  # seconds; orchestrators give up soon after
+check_slots = WaitSlots(2)  # of this check only; without one, other checks are waiting for the database
 
 
 class OptionalLogin(ActiveUserAuthentication):
@@ -211,3 +216,31 @@ def _within_timeout(find: Callable[[], T]) -> T | None:
             return from_database(find, (AuthenticationFailed,), even_if_failed=True) if may_wait else None
         except AuthenticationFailed:
             return None
+
+
+@never_cache
+@require_safe
+def healthz(request: HttpRequest) -> JsonResponse:
+    """200 while this process answers at all. `build` says which code it runs."""
+    return JsonResponse({"status": "alive", "build": settings.BUILD})
+
+
+@never_cache
+@require_safe
+def readyz(request: HttpRequest) -> JsonResponse:
+    """200 when the database answers and has every table this code expects, else 503.
+
+    `database` is "unknown" when it was not asked, because other checks of this process wait for its answer.
+    """
+    fault = "unchecked"
+    # In a thread, because a database that accepts connections and does not answer would block for ever.
+    with check_slots.reserve(SHORT_WAIT_SECONDS) as may_wait, suppress(TimeoutError):
+        if may_wait:
+            fault, deadline = "down", Deadline(TIMEOUT)
+            fault = result(begin(dependencies.check_database, deadline), deadline).fault
+    answer = {
+        "status": "not ready" if fault else "ready",
+        "database": {"": "ok", "migrations": "ok", "unchecked": "unknown"}.get(fault, "down"),
+        "migrations": {"": "applied", "migrations": "pending"}.get(fault, "unknown"),
+    }
+    return JsonResponse(answer, status=503 if fault else 200)

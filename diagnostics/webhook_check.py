@@ -8,25 +8,29 @@ import ssl
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http.request import validate_host
+from django.utils import timezone
 
 from core.logging import redact
 from diagnostics import tls
-from diagnostics.dependencies import CheckResult, public_target
+from diagnostics.dependencies import DATABASE_ERRORS, TARGETS, CheckResult, public_target
 from diagnostics.dns import is_address, is_on_this_machine, is_private
-from diagnostics.failures import root_cause
+from diagnostics.load import root_cause
 from diagnostics.probes import describe_answer, is_html, is_redirect
 from diagnostics.targets import Role, Target
+from payment.models import PaymentAttempt, WebhookEvent
 from payment.phonepe import self_test
 from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Merchant
 from payment.phonepe.enums import Stage
 from payment.phonepe.errors import WIRE_ERRORS
 from payment.phonepe.schemas import json_object
 from payment.phonepe.transport import Address, Answer, Deadline, Resolver, Session
+from payment.states import AttemptState
 
 T = TypeVar("T")
 
@@ -52,6 +56,9 @@ CERTIFICATE_ADVICE = {
     62: "the certificate of our address is for {names}, not for {host}: get one for this name",
     64: "the certificate of our address is for {names}, not for {host}: get one for this name",
 }
+# How many of the last paid orders are checked, how far back, and how many are needed for a conclusion.
+WEBHOOK_SAMPLE, WEBHOOK_WINDOW, WEBHOOK_MINIMUM = 20, timedelta(days=7), 5
+WEBHOOK_DELAY = timedelta(minutes=5)  # a webhook may arrive a little after our status request
 UNKNOWN_ISSUER = (
     "the certificate of our address does not lead to a public authority (issued by {issuer}): install the full chain "
     "(fullchain.pem, not cert.pem), or get a certificate from a public authority"
@@ -83,6 +90,35 @@ def check_webhook(merchant: Merchant | None, resolver: Resolver) -> CheckResult:
         why = f"works, but {host} leads into a private network from here, and perhaps from everywhere"
         return called.unknown(f"{why}: try from outside", "unsure")
     return called
+
+
+def check_webhook_silence() -> CheckResult:
+    """Fails when all paid orders were found by status requests only: PhonePe's webhooks do not arrive."""
+    check = CheckResult("webhook_silence", TARGETS["webhook_silence"]())
+    now = timezone.now()
+    paid = PaymentAttempt.objects.filter(
+        state=AttemptState.COMPLETED,
+        simulated=False,
+        decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
+    )
+    newest = paid.order_by("-decided_at", "-pk").values_list("pk", flat=True)[:WEBHOOK_SAMPLE]
+    try:
+        # Not by EXISTS in one statement: PostgreSQL would read the orders of all webhooks for it.
+        orders = list(newest)
+        webhooks = WebhookEvent.objects.filter(attempt__in=orders).values_list("attempt", flat=True)
+        found = set(webhooks)
+        announced = [order in found for order in orders]
+    except DATABASE_ERRORS:
+        return check.unknown("not known while the database cannot be queried")
+    count = (
+        f"{len(announced)} paid orders in {WEBHOOK_WINDOW.days} days, {sum(announced)} of them with a webhook"
+    )
+    if len(announced) < WEBHOOK_MINIMUM:
+        detail = f"{count}: too few to say"
+        return check.passed(detail) if any(announced) else check.unknown(detail)
+    if not any(announced):
+        return check.failed("silent", f"{count}: all were found by status requests only")
+    return check.passed(count)
 
 
 class Caller:

@@ -10,11 +10,12 @@ from django.db import OperationalError, connection, connections, transaction
 from django.utils import timezone
 
 from diagnostics import dependencies
-from diagnostics.database_errors import database_fault
 from diagnostics.deadlines import begin, result
+from diagnostics.dependencies import database_fault
 from diagnostics.enums import Verdict
 from diagnostics.evidence import Evidence
 from diagnostics.verdicts import conclude
+from diagnostics.webhook_check import check_webhook_silence
 from payment.models import DiagnosisRun, PaymentAttempt, WebhookEvent
 from payment.phonepe.transport import Deadline
 from payment.states import AttemptState
@@ -430,22 +431,22 @@ def test_a_worker_that_makes_no_diagnoses_is_not_down(settings):
 
 def test_payments_all_found_by_status_requests_mean_missing_webhooks():
     paid(5)
-    check = dependencies.check_webhook_silence()
+    check = check_webhook_silence()
     assert (check.ok, check.fault) == (False, "silent")
 
 
 def test_one_webhook_proves_that_webhooks_arrive():
     paid(5)
     paid(1, announced=True)
-    assert dependencies.check_webhook_silence().ok is True
+    assert check_webhook_silence().ok is True
 
 
 def test_too_few_payments_prove_nothing_about_webhooks():
     paid(4)
-    assert dependencies.check_webhook_silence().ok is None
+    assert check_webhook_silence().ok is None
 
 
 def test_simulated_and_very_recent_payments_prove_nothing_about_webhooks():
     paid(5, simulated=True)
     paid(5, decided_at=timezone.now())
-    assert dependencies.check_webhook_silence().ok is None
+    assert check_webhook_silence().ok is None

@@ -7,7 +7,7 @@ from django.test import Client
 
 from core.errors import Crowded
 from core.waiting import wait_slots
-from diagnostics import health
+from diagnostics import views
 from payment.services.gateway_calls import call_permits, reservation_slots, reserve_call
 from tests.harness.network import refusing_port, silent_port
 
@@ -71,7 +71,7 @@ def test_readyz_is_503_without_a_database(database_at):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_silent_database_is_down(database_at, monkeypatch):
-    monkeypatch.setattr(health, "TIMEOUT", 0.2)
+    monkeypatch.setattr(views, "TIMEOUT", 0.2)
     with silent_port() as port:
         database_at(port)
         answer = Client().get("/readyz")
@@ -116,9 +116,9 @@ def test_the_database_is_ready_while_buyers_wait_for_a_slow_phonepe(settings):
 
 @pytest.mark.django_db(transaction=True)
 def test_a_database_that_was_not_asked_is_not_said_to_be_down(monkeypatch):
-    monkeypatch.setattr(health, "SHORT_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(views, "SHORT_WAIT_SECONDS", 0.01)
     with ExitStack() as stack:
-        take_all(health.check_slots, stack)
+        take_all(views.check_slots, stack)
         answer = Client().get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"status": "not ready", "database": "unknown", "migrations": "unknown"}

@@ -3,8 +3,7 @@ import pytest
 from diagnostics.dependencies import CheckResult
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.targets import Role, Target
 from diagnostics.verdicts import RULES
 from diagnostics.verdicts import conclude as conclude_all

@@ -7,8 +7,7 @@ from diagnostics.dependencies import CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Finding, Verdict
 from diagnostics.evidence import Evidence
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.support_message import write_support_message
 from diagnostics.targets import Role, Target
 from diagnostics.tls import Certificate

@@ -13,8 +13,7 @@ from diagnostics.dependencies import DATABASE_CACHE, TARGETS, CheckResult
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
-from diagnostics.probes import ConnectionAttempt, ProbeResult
-from diagnostics.status_probe import StatusProbeResult
+from diagnostics.probes import ConnectionAttempt, ProbeResult, StatusProbeResult
 from diagnostics.targets import STAGE_OF_LAYER, Role, Target
 from diagnostics.verdicts import RULES, conclude, text_fields
 from payment.phonepe.enums import Stage

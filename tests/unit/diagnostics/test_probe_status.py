@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from diagnostics.enums import Culprit, Verdict
-from diagnostics.status_probe import probe_status
+from diagnostics.probes import probe_status
 from diagnostics.verdicts import conclude
 from payment.gateways import PhonePeGateway
 from payment.phonepe import credentials
