@@ -20,7 +20,7 @@ LIBRARIES = tuple(f"{name} {version(name)}" for name in ("fpdf2", "fonttools", "
 
 
 @dataclass(frozen=True)
-class Returned:
+class Reversal:
     """Money of this receipt that went back: by a refund of ours, or taken by the buyer's bank."""
 
     at: datetime
@@ -105,7 +105,7 @@ class ReceiptDocument:
     utr: str
     difference_paise: int = 0
     is_cancelled: bool = False
-    returned: tuple[Returned, ...] = ()
+    reversals: tuple[Reversal, ...] = ()
     tax: TaxLines | None = None
     is_donation: bool = False
     purpose: str = ""
@@ -119,7 +119,7 @@ class ReceiptDocument:
 
     @property
     def left_paise(self) -> int:
-        return self.total_paise - sum(each.amount_paise for each in self.returned)
+        return self.total_paise - sum(each.amount_paise for each in self.reversals)
 
     def price_rows(self) -> Rows:
         """What was bought, and what changes its price; labels in the active language."""
@@ -129,13 +129,13 @@ class ReceiptDocument:
             (_("Difference to the agreed amount"), _signed(self.difference_paise)),
         ]
 
-    def returned_rows(self) -> Rows:
+    def reversal_rows(self) -> Rows:
         """What went back, and what is left: nobody who is shown the receipt later must be misled."""
         # Translators: {reference} is the number of a refund, or of a dispute at the buyer's bank.
         text = _("Returned on {day} ({reference})")
         rows = [
             (text.format(day=spell_date(each.at), reference=each.reference), _signed(-each.amount_paise))
-            for each in self.returned
+            for each in self.reversals
         ]
         return [*rows, (_("Left after what was returned"), f"₹{grouped(self.left_paise)}")]
 

@@ -75,8 +75,8 @@ def _draw(pdf: PdfDocument, receipt: ReceiptDocument) -> None:
     pdf.add_rows([(_("Received"), f"₹{grouped(receipt.total_paise)}")], is_amounts=True, style="B")
     if receipt.tax:
         pdf.add_rows(receipt.tax.amount_rows(), is_amounts=True)
-    if receipt.returned:
-        pdf.add_rows(receipt.returned_rows(), is_amounts=True)
+    if receipt.reversals:
+        pdf.add_rows(receipt.reversal_rows(), is_amounts=True)
     pdf.add_rows(
         [
             (_("Paid by"), str(receipt.paid_by)),

@@ -22,7 +22,7 @@ from core.language import Text, localized
 from core.money import grouped, paise
 from payment.models import CashClosing, ManualEntry, PayLink, Refund
 from payment.services.by_hand import (
-    Taken,
+    ManualPayment,
     book_by_hand,
     cash_by_person,
     close_cash,
@@ -93,8 +93,8 @@ def _book(request: HttpRequest, form: BookingForm) -> HttpResponse:
         return redirect("desk:pay-link", link.pk)
     if not may(request, rights.TAKE_MONEY):
         raise PermissionDenied
-    taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
-    booking = book_by_hand(person, form.choice(), taken, **more)
+    manual = ManualPayment(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
+    booking = book_by_hand(person, form.choice(), manual, **more)
     messages.success(request, BOOKED.format(number=booking.book_id))
     return redirect("desk:booked", booking.book_id)
 
@@ -156,9 +156,9 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
 def _take_money(request: HttpRequest, link: PayLink, form: TakenForm) -> HttpResponse | None:
     """None: the form says why not."""
     fields, by = form.cleaned_data, cast(User, request.user)
-    taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
+    manual = ManualPayment(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
     try:
-        booking = pay_link_by_hand(link.pk, taken)
+        booking = pay_link_by_hand(link.pk, manual)
     except APIException as refusal:
         if PayLink.objects.filter(pk=link.pk, ended_at=None, checkout__booking=None).exists():
             form.add_error(None, _first_sentence(refusal))
@@ -186,9 +186,9 @@ def handed_over(request: HttpRequest) -> HttpResponse:
     form = HandedOverForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         fields, by = form.cleaned_data, cast(User, request.user)
-        taken = Taken(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
+        manual = ManualPayment(ManualEntry.Means(fields["means"]), fields["reference"], by, fields["key"])
         try:
-            give_back_by_hand(get_object_or_404(Refund, pk=fields["refund"]).pk, taken)
+            give_back_by_hand(get_object_or_404(Refund, pk=fields["refund"]).pk, manual)
             messages.success(request, _("Entered. The customer is told, and the credit note is made."))
         except APIException as refusal:
             messages.warning(request, _first_sentence(refusal))

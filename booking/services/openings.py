@@ -61,7 +61,7 @@ class ClosingPlan:
 
 
 @dataclass(frozen=True)
-class PeriodsClosed:
+class ClosingResult:
     made: list[ClosedPeriod]
     already_closed: int
     bookings: int  # that still take place in them: staff move or refund each
@@ -73,7 +73,7 @@ def plan_closing(periods: Collection[Period]) -> ClosingPlan:
     return ClosingPlan(sums["number"], sums["held"], bookings_in(periods))
 
 
-def close_periods(periods: Collection[Period], by: User | None) -> PeriodsClosed:
+def close_periods(periods: Collection[Period], by: User | None) -> ClosingResult:
     """Nothing is sold in these periods any more, held places are given back, and nobody waits for them.
 
     Bookings stay as they are: `bookings_in` lists them. A period that was closed before is left alone. After it
@@ -82,7 +82,7 @@ def close_periods(periods: Collection[Period], by: User | None) -> PeriodsClosed
     made, closed_slots = _write_periods(periods, by)
     give_back_held(closed_slots)
     _await_bookings_under_way(periods)
-    return PeriodsClosed(made, len(periods) - len(made), bookings_in(periods).count())
+    return ClosingResult(made, len(periods) - len(made), bookings_in(periods).count())
 
 
 @transaction.atomic
@@ -101,7 +101,7 @@ def _write_periods(periods: Collection[Period], by: User | None) -> tuple[list[C
 
 
 def _await_bookings_under_way(periods: Collection[Period]) -> None:
-    """A booking is written under the lock of its person: whoever had it before the period was closed is waited for."""
+    """Bookings are written under the lock of their person: those begun before the period was closed are waited for."""
     paying = Checkout.objects.filter(_within(periods, "puja_service"), state=Checkout.State.RESERVED)
     for user_id in paying.order_by().values_list("user", flat=True).distinct():
         with transaction.atomic():

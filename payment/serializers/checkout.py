@@ -19,7 +19,7 @@ from core.texts import name_or_email
 from payment.phonepe import credentials
 from payment.phonepe.enums import Channel
 from payment.serializers.payments import STATUSES
-from payment.services.checkout import Started
+from payment.services.checkout import PaymentStart
 from payment.services.links import status_url
 
 IOS_APPS = ("PHONEPE", "GPAY", "PAYTM")
@@ -170,7 +170,7 @@ class AppOrderRequest(PayRequest):
             raise InvalidField("callback_scheme", _("Only on IOS."))
 
 
-class StartedSerializer(serializers.Serializer[Started]):
+class StartedSerializer(serializers.Serializer[PaymentStart]):
     """The answer of process-cart."""
 
     success = serializers.BooleanField(default=True, read_only=True)
@@ -200,13 +200,13 @@ class StartedSerializer(serializers.Serializer[Started]):
         help_text="a page that tells how it stands, for whoever has the link"
     )
 
-    def get_message(self, started: Started) -> str:
+    def get_message(self, started: PaymentStart) -> str:
         return "Payment page opened." if started.is_new else "This payment is open already."
 
-    def get_phonepe_transaction_id(self, started: Started) -> str | None:
+    def get_phonepe_transaction_id(self, started: PaymentStart) -> str | None:
         return started.attempt.provider_order_id or None
 
-    def get_status_url(self, started: Started) -> str:
+    def get_status_url(self, started: PaymentStart) -> str:
         return status_url(started.payment)
 
 
@@ -234,19 +234,19 @@ class AppOrderSerializer(StartedSerializer):
         help_text="where the app asks afterwards whether it is paid"
     )
 
-    def get_message(self, started: Started) -> str:
+    def get_message(self, started: PaymentStart) -> str:
         return "Order opened." if started.is_new else "This payment is open already."
 
-    def get_merchant_id(self, started: Started) -> str | None:
+    def get_merchant_id(self, started: PaymentStart) -> str | None:
         return credentials.for_identity(started.attempt.identity).merchant_id or None
 
-    def get_environment(self, started: Started) -> str:
+    def get_environment(self, started: PaymentStart) -> str:
         return "PRODUCTION" if started.attempt.environment == "PRODUCTION" else "SANDBOX"
 
-    def get_check_booking_url(self, started: Started) -> str:
+    def get_check_booking_url(self, started: PaymentStart) -> str:
         return reverse("payment-check-booking", args=[started.payment.pk])
 
-    def to_representation(self, started: Started) -> dict[str, Any]:
+    def to_representation(self, started: PaymentStart) -> dict[str, Any]:
         answer = super().to_representation(started)
         names = ("payment_url", "checkout_url", "order_id", "token", "intent_url", "target_app", "device_os")
         return answer | {name: answer[name] or None for name in names}

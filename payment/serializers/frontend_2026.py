@@ -9,7 +9,7 @@ from payment.models import Payment
 from payment.serializers.bookings import PaidBookingSerializer, bookings_for_wire
 from payment.serializers.checkout import PayRequest
 from payment.serializers.payments import MessageField, OrderIdField, UserMessageField
-from payment.services.checkout import Started
+from payment.services.checkout import PaymentStart
 from payment.services.page_status import PageStatus, page_status, standing_booking
 
 
@@ -23,7 +23,7 @@ class VerifyRequest(serializers.Serializer[Any]):
     cart_id = serializers.UUIDField()
 
 
-class PaymentOrderSerializer(serializers.Serializer[Started]):
+class PaymentOrderSerializer(serializers.Serializer[PaymentStart]):
     id = serializers.IntegerField(source="payment.pk")
     merchant_order_id = serializers.CharField(source="attempt.merchant_order_id")
     phonepe_payment_url = serializers.CharField(source="attempt.page_url")
@@ -33,7 +33,7 @@ class PaymentOrderSerializer(serializers.Serializer[Started]):
     status = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="payment.created_at")
 
-    def get_status(self, started: Started) -> PageStatus:
+    def get_status(self, started: PaymentStart) -> PageStatus:
         return page_status(started.payment)
 
 
@@ -41,12 +41,12 @@ class PaymentOrderData(serializers.Serializer[Any]):
     payment_order = PaymentOrderSerializer(source="*")
 
 
-class CartPaidSerializer(serializers.Serializer[Started]):
+class CartPaidSerializer(serializers.Serializer[PaymentStart]):
     success = serializers.BooleanField(default=True, read_only=True)
     message = serializers.SerializerMethodField()
     data = PaymentOrderData(source="*")  # type: ignore[assignment]
 
-    def get_message(self, started: Started) -> str:
+    def get_message(self, started: PaymentStart) -> str:
         return "Payment page opened." if started.is_new else "This payment is open already."
 
 

@@ -9,7 +9,7 @@ from booking.services import change_cart, earliest_start, nearest_free_slots
 from core.errors import Conflict, InvalidField
 from payment.models import Payment
 from payment.services.attempts import AlreadyPaid
-from payment.services.checkout import Started, start_donation, start_payment
+from payment.services.checkout import PaymentStart, start_donation, start_payment
 from payment.services.donations import donor_of
 from payment.services.frontends import NO_FRONTEND, OpenedBy
 from payment.states import PaymentState
@@ -50,12 +50,12 @@ def try_again(
     expected_paise: int | None = None,
     network: str = "",
     frontend: OpenedBy = NO_FRONTEND,
-) -> Started:
+) -> PaymentStart:
     """A new payment for what this one was for, or the open one: with its address and at its price, or less.
 
     `expected_paise`: the total that the customer has seen since, after PriceChanged.
 
-    The place is held anew, within the limits of every hold. `slot_id`: another time of the same puja.
+    The place is held again, within the limits of every hold. `slot_id`: another time of the same puja.
     Raises TimeGone, OtherCart, AlreadyPaid, and what `start_payment` raises.
     """
     checkout = payment.checkout

@@ -75,7 +75,7 @@ class SamePerson(Refusal):
 
 
 @dataclass(frozen=True)
-class Taken:
+class ManualPayment:
     """Money in the hands of `by`, or seen by them on the account: `reference` is the UTR of a transfer."""
 
     means: Means
@@ -85,19 +85,24 @@ class Taken:
 
 
 def book_by_hand(
-    user: User, choice: dict[str, Any], taken: Taken, *, address_id: int | None = None, buyer_gstin: str = ""
+    user: User,
+    choice: dict[str, Any],
+    manual: ManualPayment,
+    *,
+    address_id: int | None = None,
+    buyer_gstin: str = "",
 ) -> Booking:
     """A booking of what `user` has chosen (named as in `fill_cart`) and has paid to staff: all of it, or nothing.
 
     Raises AlreadyEntered, SlotFull and what `check_out_for` and `apply_payment_by_hand` raise: take no money then.
     """
-    taken = _checked(taken)
+    manual = _normalize(manual)
 
     def create() -> ManualEntry:
         def payment_writes(
             checkout: Checkout, was_checked_out: bool, now: datetime, keys: list[int]
         ) -> list[Write]:
-            payment = _build_payment(checkout, user, taken, buyer_gstin)
+            payment = _build_payment(checkout, user, manual, buyer_gstin)
             payment.pk, attempt_key = keys
             attempt = _build_attempt(payment, now)
             attempt.pk = attempt_key
@@ -112,50 +117,50 @@ def book_by_hand(
             beside=Beside((Payment, PaymentAttempt), payment_writes),
         )
         attempt = PaymentAttempt.objects.select_related("payment__checkout").get(payment__checkout=checkout)
-        entry = apply_payment_by_hand(attempt, KINDS[taken.means], f"by user {taken.by.pk}")
-        return _enter(entry, taken)
+        entry = apply_payment_by_hand(attempt, KINDS[manual.means], f"by user {manual.by.pk}")
+        return _enter(entry, manual)
 
-    entry = _once(taken, create)
+    entry = _create_once(manual, create)
     return Booking.objects.get(checkout__payment=entry.entry.payment_id)
 
 
-def pay_link_by_hand(link_id: int, taken: Taken) -> Booking:
+def pay_link_by_hand(link_id: int, manual: ManualPayment) -> Booking:
     """The booking of a link whose money staff have instead. The link ends with it; all of it, or nothing.
 
     PhonePe is asked first. A page that is open then can still be paid: what it brings is paid twice, and goes back.
     Raises AlreadyEntered, AlreadyTaken (do not take the money), LinkEnded, StillPayable, and what
     `apply_payment_by_hand` raises.
     """
-    taken = _checked(taken)
+    manual = _normalize(manual)
     link = PayLink.objects.select_related("checkout__user").get(pk=link_id)
     payments = Payment.objects.filter(checkout=link.checkout_id)
-    is_entered = ManualEntry.objects.filter(key=taken.key).exists()
+    is_entered = ManualEntry.objects.filter(key=manual.key).exists()
     if not is_entered and (opened := payments.first()):
         refresh(opened, SECONDS_TO_ASK, "staff")
 
     def create() -> ManualEntry:
         opened = payments.first()
-        attempt = _next_attempt(opened.pk) if opened else _first_attempt(link, taken)
+        attempt = _next_attempt(opened.pk) if opened else _first_attempt(link, manual)
         if not PayLink.objects.filter(pk=link_id, ended_at=None).update(ended_at=timezone.now()):
             raise LinkEnded
-        Payment.objects.filter(pk=attempt.payment_id).update(method=taken.means)
-        attempt.payment.method = taken.means
-        entry = apply_payment_by_hand(attempt, KINDS[taken.means], f"by user {taken.by.pk}")
-        return _enter(entry, taken)
+        Payment.objects.filter(pk=attempt.payment_id).update(method=manual.means)
+        attempt.payment.method = manual.means
+        entry = apply_payment_by_hand(attempt, KINDS[manual.means], f"by user {manual.by.pk}")
+        return _enter(entry, manual)
 
-    entry = _once(taken, create)
+    entry = _create_once(manual, create)
     return Booking.objects.get(checkout__payment=entry.entry.payment_id)
 
 
-def give_back_by_hand(refund_id: int, taken: Taken) -> Refund:
+def give_back_by_hand(refund_id: int, manual: ManualPayment) -> Refund:
     """Staff have given back what a refund of such money owes. Raises AlreadyEntered, Conflict `not_by_hand`."""
-    taken = _checked(taken)
+    manual = _normalize(manual)
 
     def create() -> ManualEntry:
-        utr = taken.reference if taken.means == Means.TRANSFER else ""
-        return _enter(complete_by_hand(refund_id, utr=utr, detail=f"by user {taken.by.pk}"), taken)
+        utr = manual.reference if manual.means == Means.TRANSFER else ""
+        return _enter(complete_by_hand(refund_id, utr=utr, detail=f"by user {manual.by.pk}"), manual)
 
-    _once(taken, create)
+    _create_once(manual, create)
     return Refund.objects.get(pk=refund_id)
 
 
@@ -226,19 +231,21 @@ def unconfirmed_closings() -> QuerySet[CashClosing]:
     return CashClosing.objects.filter(needs_second_person=True, confirmed_by=None)
 
 
-def _checked(taken: Taken) -> Taken:
+def _normalize(manual: ManualPayment) -> ManualPayment:
     """With the reference as it is compared. Raises InvalidField for a transfer without one."""
     reference = (
-        "".join(taken.reference.split()).upper() if taken.means == Means.TRANSFER else taken.reference.strip()
+        "".join(manual.reference.split()).upper()
+        if manual.means == Means.TRANSFER
+        else manual.reference.strip()
     )
-    if taken.means == Means.TRANSFER and not reference:
+    if manual.means == Means.TRANSFER and not reference:
         raise InvalidField("reference", _("A bank transfer has a reference (UTR): look at the statement."))
-    return Taken(taken.means, reference, taken.by, taken.key)
+    return ManualPayment(manual.means, reference, manual.by, manual.key)
 
 
-def _once(taken: Taken, create: Callable[[], ManualEntry]) -> ManualEntry:
+def _create_once(manual: ManualPayment, create: Callable[[], ManualEntry]) -> ManualEntry:
     """The entry of this form, made now or before. Raises AlreadyEntered for another form with its bank reference."""
-    found = ManualEntry.objects.select_related("entry").filter(key=taken.key)
+    found = ManualEntry.objects.select_related("entry").filter(key=manual.key)
     if entry := found.first():
         return entry
     try:
@@ -247,7 +254,7 @@ def _once(taken: Taken, create: Callable[[], ManualEntry]) -> ManualEntry:
     except IntegrityError:  # two at once: the constraints have decided
         if entry := found.first():
             return entry
-        if ManualEntry.objects.filter(means=Means.TRANSFER, reference=taken.reference).exists():
+        if ManualEntry.objects.filter(means=Means.TRANSFER, reference=manual.reference).exists():
             raise AlreadyEntered from None
         raise
     except Conflict:  # the other one has it, whatever this one found meanwhile
@@ -256,20 +263,20 @@ def _once(taken: Taken, create: Callable[[], ManualEntry]) -> ManualEntry:
         raise
 
 
-def _enter(entry: LedgerEntry, taken: Taken) -> ManualEntry:
+def _enter(entry: LedgerEntry, manual: ManualPayment) -> ManualEntry:
     return ManualEntry.objects.create(
-        entry=entry, means=taken.means, person=taken.by, reference=taken.reference, key=taken.key
+        entry=entry, means=manual.means, person=manual.by, reference=manual.reference, key=manual.key
     )
 
 
-def _first_attempt(link: PayLink, taken: Taken) -> PaymentAttempt:
+def _first_attempt(link: PayLink, manual: ManualPayment) -> PaymentAttempt:
     """Of a payment that nobody has opened yet. A first click on the link at this moment waits, or was faster."""
     checkout, user = link.checkout, link.checkout.user
     now, (payment_key, attempt_key) = reserve_keys(Payment, PaymentAttempt)
     lock_active_user(user.pk)
     if Payment.objects.filter(checkout=checkout).exists():
         raise StillPayable
-    payment = _build_payment(checkout, user, taken, link.buyer_gstin)
+    payment = _build_payment(checkout, user, manual, link.buyer_gstin)
     payment.pk = payment_key
     attempt = _build_attempt(payment, now)
     attempt.pk = attempt_key
@@ -293,7 +300,7 @@ def _next_attempt(payment_id: int) -> PaymentAttempt:
     return attempt
 
 
-def _build_payment(checkout: Checkout, user: User, taken: Taken, buyer_gstin: str) -> Payment:
+def _build_payment(checkout: Checkout, user: User, manual: ManualPayment, buyer_gstin: str) -> Payment:
     try:
         simulated = credentials.current().identity.simulated
     except NotConfigured:
@@ -303,7 +310,7 @@ def _build_payment(checkout: Checkout, user: User, taken: Taken, buyer_gstin: st
         checkout=checkout,
         reference=f"{prefix(simulated)}-{secrets.token_hex(8).upper()}",
         amount_paise=checkout.total_paise,
-        method=taken.means,
+        method=manual.means,
         payer_mobile=user.phone or "",
         buyer_gstin=buyer_gstin,
         simulated=simulated,

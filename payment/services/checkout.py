@@ -120,7 +120,7 @@ class LinkOver(Conflict):
 
 
 @dataclass(frozen=True)
-class Started:
+class PaymentStart:
     """`is_new` is False for a payment that an earlier click had opened."""
 
     payment: Payment
@@ -140,7 +140,7 @@ def start_payment(
     server: Server | None = None,
     buyer_gstin: str | None = None,
     deleted_address: Address | None = None,
-) -> Started:
+) -> PaymentStart:
     """Open the payment of this user's cart, by `id` or `cart_id`, or find the open one: a cart has one at most.
 
     All that the caller sends is checked first, and compared with an open payment then. `expected_paise` is the total
@@ -195,7 +195,7 @@ def start_donation(
     reference: str = "",
     mobile: str = "",
     donor: Donor | None = None,
-) -> Started:
+) -> PaymentStart:
     """Open a payment without a cart. Raises Unavailable, AccountClosed, and GatewayError as `start_payment` does."""
     _refuse_if_disabled()
     deadline = Deadline(settings.PHONEPE_DEADLINE)
@@ -215,7 +215,7 @@ def start_donation(
             if donor is not None:
                 writes.append(insert_rows(build_donation(payment, donor)))
             write_together(writes)
-        return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
+        return PaymentStart(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
 def pay_by_link(link: PayLink) -> PaymentAttempt:
@@ -282,7 +282,7 @@ def _refuse_without_merchant_id(opening: Opening) -> None:
         )
 
 
-def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) -> Started:
+def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) -> PaymentStart:
     if cart.has_open_payment and (payment := _find_open_payment(cart)):  # type: ignore[attr-defined]
         return _resume(payment, click, deadline)
     with reserve_call():
@@ -292,7 +292,7 @@ def _open_or_resume(user: User, cart: Cart, click: Click, deadline: Deadline) ->
             if refusal.code != "cart_not_active":
                 raise
             return _follow_other_click(cart, click, deadline, refusal)
-        return Started(claim.attempt.payment, request_page(claim, deadline), is_new=True)
+        return PaymentStart(claim.attempt.payment, request_page(claim, deadline), is_new=True)
 
 
 def _open(user: User, cart: Cart, click: Click) -> Claim:
@@ -337,13 +337,13 @@ def _open(user: User, cart: Cart, click: Click) -> Claim:
     return claims[0]
 
 
-def _follow_other_click(cart: Cart, click: Click, deadline: Deadline, refusal: Conflict) -> Started:
+def _follow_other_click(cart: Cart, click: Click, deadline: Deadline, refusal: Conflict) -> PaymentStart:
     """Another click has checked the cart out after we looked for an open payment, and before our lock."""
     if payment := _find_open_payment(cart):
         return _resume(payment, click, deadline)
     if link := PayLink.objects.filter(checkout__cart=cart, ended_at=None).first():  # made by staff
         attempt = pay_by_link(link)
-        return Started(attempt.payment, attempt, is_new=False)
+        return PaymentStart(attempt.payment, attempt, is_new=False)
     paid = Payment.objects.filter(checkout__cart=cart, state=PaymentState.SUCCESS).first()
     if paid is not None:
         raise AlreadyPaid(payment_id=paid.pk) from refusal
@@ -352,10 +352,10 @@ def _follow_other_click(cart: Cart, click: Click, deadline: Deadline, refusal: C
     ) from refusal
 
 
-def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
+def _resume(payment: Payment, click: Click, deadline: Deadline) -> PaymentStart:
     """The open payment, for a click that wants the same. Raises CheckoutDiffers, PriceChanged.
 
-    PaymentClosed: its pages have expired and none can be opened any more; the caller checks out anew.
+    PaymentClosed: its pages have expired and none can be opened any more; the caller checks out again.
     """
     checkout = payment.checkout
     if checkout is not None:
@@ -366,7 +366,7 @@ def _resume(payment: Payment, click: Click, deadline: Deadline) -> Started:
         unpaid = Payment.objects.filter(pk=payment.pk, state=PaymentState.PENDING)
         unpaid.update(buyer_gstin=click.buyer_gstin)
     try:
-        return Started(payment, find_or_open_page(payment, deadline, click.opening), is_new=False)
+        return PaymentStart(payment, find_or_open_page(payment, deadline, click.opening), is_new=False)
     except (OutcomeUnknown, TooManyAttempts, NotConfigured) as error:
         attempts = error.http_attempts if isinstance(error, OutcomeUnknown) else ()
         is_silent = bool(

@@ -29,7 +29,7 @@ from payment.services.leases import process_row
 from payment.services.refunds.amounts import awaiting_refund_of_all
 from payment.services.refunds.approval import RIGHT, sent_back_alone
 from payment.services.refunds.requests import approve_refund, cancel_booking
-from payment.services.rehearsal import ChangedMeanwhile, Told, rehearse
+from payment.services.rehearsal import ChangedMeanwhile, MessagePreview, rehearse
 from payment.services.slot_closure import Outcome, move_one, offer_times, refund_one
 from payment.services.transitions import lock_payment, record_decision
 from payment.states import RefundState
@@ -157,14 +157,16 @@ def plan_closure(span: Span, by: User) -> Plan:
     return Plan(items, span.slots().filter(ON_SALE).count(), alone)
 
 
-def sample_messages(plan: Plan) -> list[Told]:
+def sample_messages(plan: Plan) -> list[MessagePreview]:
     """What one customer of each kind is told: at most three, whose actions are rehearsed. The reason is left open."""
-    told: list[Told] = []
+    previews: list[MessagePreview] = []
     for then in Then.values:
         item = next((each for each in plan.items if then in each.options), None)
         if item is not None:
-            told += rehearse(item.booking.checkout.payment.pk, partial(_rehearsed, item, then)).told[:1]
-    return told
+            previews += rehearse(
+                item.booking.checkout.payment.pk, partial(_rehearsed, item, then)
+            ).message_previews[:1]
+    return previews
 
 
 def _rehearsed(item: PlannedBooking, then: str, payment: Payment) -> object:

@@ -26,14 +26,14 @@ WATCHED = timedelta(days=2)
 ABOUT_ONE_ORDER = (ErrorCategory.REJECTED, "")
 
 
-class _Known:
+class _CachedAnswer:
     """The last answer, in the memory of this process."""
 
     def __init__(self) -> None:
         self.lock, self.until, self.works = Lock(), 0.0, True
 
 
-known = _Known()
+cached = _CachedAnswer()
 
 
 def paying_works() -> bool:
@@ -43,10 +43,10 @@ def paying_works() -> bool:
     """
     if not settings.PAYMENT_ENABLED or not _is_configured():
         return False
-    with known.lock:
-        if time.monotonic() >= known.until:
-            known.works, known.until = _answered_lately(), time.monotonic() + KEPT_SECONDS
-        return known.works
+    with cached.lock:
+        if time.monotonic() >= cached.until:
+            cached.works, cached.until = _answered_lately(), time.monotonic() + KEPT_SECONDS
+        return cached.works
 
 
 def watch(user: User) -> None:

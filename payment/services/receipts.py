@@ -22,7 +22,7 @@ from core.errors import Unavailable
 from core.language import ENGLISH, Text, localized, supported_language
 from core.texts import shown
 from core.waiting import WaitSlots, wait_for
-from notifications.receipt import CreditNoteDocument, ReceiptDocument, Returned, TaxLines, digest
+from notifications.receipt import CreditNoteDocument, ReceiptDocument, Reversal, TaxLines, digest
 from payment.gateways import OrderStatus
 from payment.models import (
     PAYING,
@@ -366,7 +366,7 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
         discount_paise=receipt.discount_paise,
         difference_paise=receipt.difference_paise,
         total_paise=receipt.total_paise,
-        returned=tuple(_returned(entry.attempt)),
+        reversals=tuple(_reversals(entry.attempt)),
         reference=payment.reference,
         transaction=entry.attempt.provider_transaction_id or entry.attempt.provider_order_id,
         utr=entry.attempt.utr,
@@ -412,7 +412,7 @@ def _starts_at(payment: Payment, booking: Booking | None) -> datetime | None:
     return None
 
 
-def _returned(attempt: PaymentAttempt) -> Iterator[Returned]:
+def _reversals(attempt: PaymentAttempt) -> Iterator[Reversal]:
     """Of this money only: surplus is on no receipt, and neither is its refund.
 
     What the buyer's bank took, and may have given back, is one sum.
@@ -420,10 +420,10 @@ def _returned(attempt: PaymentAttempt) -> Iterator[Returned]:
     entries = _returning_entries(attempt.pk)
     for entry in entries:
         if entry.kind == LedgerEntry.Kind.REFUND:
-            yield Returned(entry.created_at, -entry.amount_paise, entry.reference)
+            yield Reversal(entry.created_at, -entry.amount_paise, entry.reference)
     disputed = [entry for entry in entries if entry.kind == LedgerEntry.Kind.CHARGEBACK]
     if charged_back := -sum(entry.amount_paise for entry in disputed):
-        yield Returned(disputed[-1].created_at, charged_back, disputed[-1].reference)
+        yield Reversal(disputed[-1].created_at, charged_back, disputed[-1].reference)
 
 
 @CompiledRead

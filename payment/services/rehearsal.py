@@ -40,7 +40,7 @@ class ChangedMeanwhile(Conflict):
 
 
 @dataclass(frozen=True)
-class Told:
+class MessagePreview:
     """A message that somebody gets, as they will read it, without its links and files."""
 
     email: str
@@ -78,17 +78,17 @@ class Effects:
         return hashlib.sha256(text.encode()).hexdigest()[:32]
 
     @functools.cached_property
-    def told(self) -> list[Told]:
+    def message_previews(self) -> list[MessagePreview]:
         """In the language of each reader. A message that cannot be written is not sent either."""
-        letters = []
+        previews = []
         for notification in self.notifications:
             if self.before.booking is None and notification.kind == "booked":
                 notification.facts |= {"book_id": NO_NUMBER_YET}
             try:
-                letters.append(Told(notification.email, write(notification)))
+                previews.append(MessagePreview(notification.email, write(notification)))
             except Unwritable:
                 continue
-        return letters
+        return previews
 
     @property
     def sent_back_paise(self) -> int:

@@ -16,7 +16,7 @@ from booking.models import PujaService
 from booking.promo_guard import guarded_promo
 from booking.services import fill_cart
 from core.errors import Conflict, InvalidField
-from payment.services.checkout import Server, Started, start_payment
+from payment.services.checkout import PaymentStart, Server, start_payment
 
 
 class NotACustomer(Conflict):
@@ -43,7 +43,7 @@ def open_payment(
     expected_paise: int | None = None,
     reference: str = "",
     client_address: str = "",
-) -> Started:
+) -> PaymentStart:
     """The payment of a place for this customer, who becomes a guest if they are new. `choice`: as `fill_cart` takes it.
 
     An unfinished cart of theirs is replaced. The limits of holds by network do not count: all customers of a server

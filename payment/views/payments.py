@@ -50,7 +50,7 @@ from payment.serializers.simulation import OutcomeRequest, SimulatedSerializer, 
 from payment.services import timeline
 from payment.services.another_try import try_again
 from payment.services.attempts import PAGE, Opening
-from payment.services.checkout import Started, start_donation, start_payment
+from payment.services.checkout import PaymentStart, start_donation, start_payment
 from payment.services.frontends import NO_FRONTEND, OpenedBy, opened_by
 from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.receipts import credit_note_pdf, receipt_of
@@ -383,7 +383,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
 
 def start_payment_of(
     request: Request, fields: dict[str, Any], frontend: OpenedBy, opening: Opening = PAGE
-) -> Started:
+) -> PaymentStart:
     """`start_payment` for the checked fields of a click on *Pay*."""
     expected_total = fields.get("expected_total")
     return start_payment(

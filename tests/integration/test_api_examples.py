@@ -74,7 +74,7 @@ def test_every_operation_teaches():
 OF_ALICE = ("process-cart/", "simulate-payment-success/", "debug-connectivity/")
 
 
-class World:
+class ExampleData:
     """Alice has bought a puja, and is paying another one; whatever else an example needs is arranged."""
 
     def __init__(self, alice, staff, package, slot, service):
@@ -240,14 +240,14 @@ def picture():
 
 
 @pytest.fixture
-def world(alice, staff, package, slot, service, phonepe, monkeypatch):
+def data(alice, staff, package, slot, service, phonepe, monkeypatch):
     monkeypatch.setattr(status, "SECONDS_BETWEEN_POLLS", 0)
     monkeypatch.setattr(APIView, "check_throttles", lambda *_: None)
-    return World(alice, staff, package, slot, service)
+    return ExampleData(alice, staff, package, slot, service)
 
 
 @pytest.fixture
-def play(world, server, api):
+def play(data, server, api):
     def send(row):
         method, path = row.split()
         # A read without ids needs no example to be sent.
@@ -255,8 +255,8 @@ def play(world, server, api):
         if example is None:
             return f"NO EXAMPLE of {row}: add a line to okpuja/api_examples.py", None
         if example.needs:
-            world.arrange(example.needs)
-        values = world.values(path)
+            data.arrange(example.needs)
+        values = data.values(path)
         url = path.replace("{", "<").replace("}", ">")
         headers = fill(example.headers, values)
         body = picture() if example.needs == "picture" else fill(example.body, values)
@@ -278,7 +278,7 @@ def play(world, server, api):
             return server(rule.scope)
         if rule == PUBLIC and not row.endswith(OF_ALICE):
             return api()
-        return api(world.staff if isinstance(rule, Needs) else world.alice)
+        return api(data.staff if isinstance(rule, Needs) else data.alice)
 
     return send
 
@@ -343,7 +343,7 @@ def rule_name(row):
 
 
 def test_every_read_answers_as_its_example_says(play):
-    """In one world: they change nothing."""
+    """They share the rows: they change nothing."""
     told = {row: play(row) for row in READS}
     wrong = [each for each, _answer in told.values() if each and not each.startswith("NO EXAMPLE")]
     missing = [each for each, _answer in told.values() if each.startswith("NO EXAMPLE")]

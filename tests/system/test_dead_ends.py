@@ -19,7 +19,7 @@ from payment.services.outcomes import apply_status
 from payment.states import AttemptState, Fulfilment, PaymentState
 from tests.harness import builders
 from tests.unit.payment.builders import completed, make_attempt
-from tests.unit.payment.scripted import ANSWERS, UNDECIDED, Scripted
+from tests.unit.payment.scripted import ANSWERS, UNDECIDED, ScriptedPhonePe
 from worker.jobs import run_due
 
 pytestmark = [pytest.mark.proof(every=19), pytest.mark.django_db(transaction=True)]
@@ -34,12 +34,12 @@ def wire():
 
 @pytest.fixture(params=["v1", "v2"])
 def scripted(request, wire, settings):
-    return Scripted(wire, settings, request.param)
+    return ScriptedPhonePe(wire, settings, request.param)
 
 
 @pytest.fixture
 def scripted_v2(wire, settings):
-    return Scripted(wire, settings, "v2")
+    return ScriptedPhonePe(wire, settings, "v2")
 
 
 def passes(seconds: float) -> None:
@@ -180,7 +180,7 @@ def is_page(answer) -> bool:
     )
 
 
-def stuck(customer: Customer, scripted: Scripted, state, answer: str, before: tuple[str, ...]) -> None:
+def stuck(customer: Customer, scripted: ScriptedPhonePe, state, answer: str, before: tuple[str, ...]) -> None:
     """A payment in `state` of which PhonePe says `answer`; the actions `before` during the page's life."""
     scripted.default = "pending"
     started = start_payment(customer.user, cart_id=customer.cart.pk)

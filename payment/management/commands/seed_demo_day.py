@@ -21,7 +21,7 @@ from booking.services import earliest_start, fill_cart
 from booking.services.priests import assign
 from core.printable import PrintableCommand
 from payment.models import ManualEntry, Payment
-from payment.services.by_hand import Taken, book_by_hand
+from payment.services.by_hand import ManualPayment, book_by_hand
 from payment.services.checkout import start_payment
 from payment.services.pay_links import make_pay_link
 from payment.services.refunds.requests import cancel_booking, request_refund
@@ -134,9 +134,9 @@ class DemoDay:
         self._open(person, puja, Type.BASIC, first_slot(puja))
 
     def take_cash(self, person: Person, puja: str) -> None:
-        taken = Taken(ManualEntry.Means.CASH, "", self.manager, self._key("cash"))
+        manual = ManualPayment(ManualEntry.Means.CASH, "", self.manager, self._key("cash"))
         user, choice = customer(person), choose(puja, Type.BASIC, next(self.starts))
-        book_by_hand(user, choice, taken, address_id=address_of(user, person))
+        book_by_hand(user, choice, manual, address_id=address_of(user, person))
         self.booked += 1
 
     def send_link(self, person: Person, puja: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from payment.models import LedgerEntry, ManualEntry, PayLink
-from payment.services.by_hand import Taken, book_by_hand
+from payment.services.by_hand import ManualPayment, book_by_hand
 from payment.services.donations import Donor, build_donation
 from payment.services.outcomes import apply_status
 from payment.services.pay_links import make_pay_link
@@ -72,7 +72,7 @@ def test_cash_reports_and_refunds_by_hand_can_be_read_by_everybody(package, slot
     cashier, start = builders.make_superuser(), timezone.localtime(slot.starts_at)
     choice = {"puja_service": package.puja_service_id, "package_id": package.pk}
     choice |= {"selected_date": start.date(), "selected_time": start.time()}
-    booking = book_by_hand(alice, choice, Taken(ManualEntry.Means.CASH, "7", cashier, uuid4()))
+    booking = book_by_hand(alice, choice, ManualPayment(ManualEntry.Means.CASH, "7", cashier, uuid4()))
     request_refund(booking.checkout.payment.pk, 30_000, "a gesture", cashier)
     staff = at_desk("Owner", size)
     today = timezone.localdate()

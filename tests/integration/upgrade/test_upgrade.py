@@ -51,7 +51,7 @@ print(json.dumps(told))
 """
 
 
-class Upgraded:
+class UpgradedInstallation:
     """The migrated database; `run` is what a person types, `query` is SQL."""
 
     def __init__(self, database_url: str) -> None:
@@ -89,7 +89,7 @@ class Upgraded:
 @pytest.fixture(scope="module")
 def upgraded():
     with empty_database() as url:
-        installation = Upgraded(url)
+        installation = UpgradedInstallation(url)
         installation.must("-m", "tests.integration.upgrade.loading")
         installation.must("manage.py", "migrate", "--verbosity", "0")
         yield installation

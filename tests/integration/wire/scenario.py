@@ -17,7 +17,7 @@ from payment.models import GatewayCall, Payment, PaymentAttempt
 from payment.phonepe import transport
 from payment.phonepe.transport import Deadline, Resolver
 from payment.services.attempts import TooManyAttempts
-from payment.services.checkout import Started, start_payment
+from payment.services.checkout import PaymentStart, start_payment
 from payment.services.status import refresh
 from tests.harness import builders
 from tests.harness import network as servers
@@ -42,7 +42,7 @@ class CallResult:
     seconds: float
     category: str = ""
     hop: tuple[str, int] | None = None
-    started: Started | None = None
+    started: PaymentStart | None = None
 
 
 class WireScenario:

@@ -21,7 +21,7 @@ from core.replica import REPLICA
 from okpuja.settings import database
 from payment.models import LedgerEntry, ManualEntry
 from payment.reconciliation.invariants import totals
-from payment.services.by_hand import Taken, book_by_hand
+from payment.services.by_hand import ManualPayment, book_by_hand
 from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.harness.databases import migrated_database
@@ -75,8 +75,8 @@ def trade(alice, charlie, cart, choice, alerts):
         payment=payment, attempt=attempt, kind="FEE", amount_paise=-2_360, reference="fee:1"
     )
     cashier = builders.make_superuser()
-    taken = Taken(ManualEntry.Means.CASH, "slip 1", cashier, uuid4())
-    book_by_hand(charlie, choice, taken)
+    manual = ManualPayment(ManualEntry.Means.CASH, "slip 1", cashier, uuid4())
+    book_by_hand(charlie, choice, manual)
     return payment
 
 

@@ -14,7 +14,7 @@ from booking.models import Slot
 from core.dates import spell_date, spell_moment, spell_time
 from notifications.messages import write
 from notifications.models import Notification
-from notifications.receipt import Returned
+from notifications.receipt import Reversal
 from notifications.receipt_pdf import render
 from okpuja.build import PACKAGES
 from payment.services.checkout import start_payment
@@ -126,7 +126,7 @@ def is_moment(fact):
 @pytest.mark.parametrize("month", range(1, 13))
 def test_no_receipt_in_hindi_names_an_english_month(month):
     moment = datetime(2026, month, 17, 11, tzinfo=UTC)
-    paper = replace(PAPER, received_at=moment, starts_at=moment, returned=(Returned(moment, 100, "R1"),))
+    paper = replace(PAPER, received_at=moment, starts_at=moment, reversals=(Reversal(moment, 100, "R1"),))
 
     assert not ENGLISH_NAME.search(" ".join(Pages(render(paper, "hi")).texts()))
 

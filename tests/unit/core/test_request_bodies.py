@@ -65,7 +65,7 @@ def test_an_endless_body_is_left_alone_after_a_while():
     assert 2 * LIMIT < sum(read) < 10 * LIMIT
 
 
-class Broken(io.BytesIO):
+class BrokenStream(io.BytesIO):
     def __init__(self, error):
         self.error = error
 
@@ -82,7 +82,7 @@ class Broken(io.BytesIO):
     ],
 )
 def test_what_breaks_while_a_body_arrives_is_a_fault_and_no_crash(error, fault):
-    given = chunked(stream=Broken(error))
+    given = chunked(stream=BrokenStream(error))
 
     assert (given[FAULT], given["wsgi.input"].read()) == (fault, b"")
 
@@ -110,7 +110,7 @@ def test_a_length_that_is_not_the_bodys_is_refused(length):
     ("environ", "status", "code"),
     [
         ({"HTTP_TRANSFER_ENCODING": "gzip, chunked"}, 400, "bad_request"),
-        ({"wsgi.input": Broken(TimeoutError())}, 408, "body_too_slow"),
+        ({"wsgi.input": BrokenStream(TimeoutError())}, 408, "body_too_slow"),
         ({"wsgi.input_terminated": False}, 411, "length_required"),
         ({"wsgi.input": io.BytesIO(b"x" * LIMIT * 2)}, 413, "too_large"),
     ],

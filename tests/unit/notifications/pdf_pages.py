@@ -16,8 +16,8 @@ OPERATOR = re.compile(
 
 
 @dataclass(frozen=True)
-class Shown:
-    """Codes shown at a place of a page, with the outlines that stand for them in the embedded font."""
+class Glyphs:
+    """Codes at a place of a page, with the outlines that stand for them in the embedded font."""
 
     font: str
     x: float
@@ -74,7 +74,7 @@ class Pages:
                 elif found["codes"]:
                     codes = bytes.fromhex(found["codes"])
                     each = (int.from_bytes(codes[at : at + 2], "big") for at in range(0, len(codes), 2))
-                    yield Shown(name, x, y, tuple(draw(code) for code in each))
+                    yield Glyphs(name, x, y, tuple(draw(code) for code in each))
 
     def texts(self):
         """The text of each span that says how it is read."""

@@ -9,7 +9,7 @@ import pytest
 from notifications.message_sender import TEXTS, write_text
 from notifications.messages import write
 from notifications.models import Notification
-from notifications.receipt import Returned
+from notifications.receipt import Reversal
 from notifications.receipt_pdf import render
 from tests.unit.notifications.pdf_pages import Pages
 from tests.unit.notifications.samples import FACTS, PAPER
@@ -69,8 +69,8 @@ def test_the_receipt_has_the_hindi_month_at_each_of_its_three_dates():
     """A reader of PDF finds Latin letters as shapes, and Devanagari as text: the right month is looked for."""
     for start, month in zip(STARTS, MONTHS_IN_HINDI, strict=True):
         moment = datetime.fromisoformat(start).astimezone(UTC)
-        returned = (Returned(moment, 100, "REF-1"),)
-        paper = replace(PAPER, received_at=moment, starts_at=moment, returned=returned)
+        reversals = (Reversal(moment, 100, "REF-1"),)
+        paper = replace(PAPER, received_at=moment, starts_at=moment, reversals=reversals)
         text = " ".join(Pages(render(paper, "hi")).texts())
         assert text.count(month) == 3, text
 

@@ -6,7 +6,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from notifications.receipt import ReceiptDocument, Returned
+from notifications.receipt import ReceiptDocument, Reversal
 from notifications.receipt_pdf import render
 from tests.unit.notifications.pdf_pages import Pages
 from tests.unit.notifications.recipients import PEOPLE
@@ -90,8 +90,8 @@ def test_a_difference_to_what_was_agreed_has_a_line_of_its_own():
 
 
 def test_what_went_back_and_what_is_left_stand_under_what_came():
-    back = (Returned(datetime(2026, 11, 29, tzinfo=timezone.utc), 100_000, "R1"),)
-    paper = replace(PAPER, returned=back, is_cancelled=True)
+    back = (Reversal(datetime(2026, 11, 29, tzinfo=timezone.utc), 100_000, "R1"),)
+    paper = replace(PAPER, reversals=back, is_cancelled=True)
 
     assert paper.left_paise == PAPER.total_paise - 100_000
     found = texts(paper, "hi")

@@ -16,7 +16,7 @@ PAGE_CONTENT = "<html>please wait</html>"
 SILENT = "silent"
 
 
-class Scripted:
+class ScriptedPhonePe:
     """`says[order]` is how the question about an order is answered, `default` about every other one.
 
     Answers are words of ANSWERS. Orders in `taken` get no page any more; every other one gets a page each time.

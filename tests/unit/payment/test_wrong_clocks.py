@@ -39,7 +39,7 @@ from payment.services.refunds.outcomes import apply_refund_status
 from payment.services.status import give_up, refresh
 from payment.states import Fulfilment, PaymentState, RefundState
 from tests.unit.payment.builders import make_payment
-from tests.unit.payment.scripted import Scripted
+from tests.unit.payment.scripted import ScriptedPhonePe
 from worker.jobs import run_due
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
@@ -329,7 +329,7 @@ TOLD = {
 @pytest.mark.parametrize("told", [*NOT_TOLD, *TOLD])
 def test_a_page_ends_when_phonepe_says_so_or_when_ours_do(told, alice, cart, settings):
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
-        scripted = Scripted(wire, settings, "v2")
+        scripted = ScriptedPhonePe(wire, settings, "v2")
         scripted.expire_at = (NOT_TOLD | TOLD)[told]()
         attempt = start_payment(alice, cart_id=cart.pk).attempt
 
@@ -343,7 +343,7 @@ def test_an_end_that_was_told_under_a_longer_setting_is_believed(alice, cart, se
     """The order was said with 45 minutes and its answer lost. Said again, PhonePe tells the end of that page."""
     assert settings.PHONEPE_EXPIRE_AFTER < 2700
     with responses.RequestsMock(assert_all_requests_are_fired=False) as wire:
-        scripted = Scripted(wire, settings, "v2")
+        scripted = ScriptedPhonePe(wire, settings, "v2")
         scripted.expire_at = milliseconds(2700)
         attempt = start_payment(alice, cart_id=cart.pk).attempt
 

@@ -51,7 +51,7 @@ class Clock:
 
 
 @dataclass(frozen=True)
-class Spoken:
+class WireFormat:
     """One generation on the wire: where each call goes, and PhonePe's answers as (HTTP status, JSON)."""
 
     generation: str
@@ -70,7 +70,7 @@ class Spoken:
     unknown_refund: Answer
 
 
-V1 = Spoken(
+V1 = WireFormat(
     generation="v1",
     pay_path="/pg/v1/pay",
     status_path="/pg/v1/status/PGTESTPAYUAT/OKP20260611A0001",
@@ -89,7 +89,7 @@ V1 = Spoken(
     refund_accepted=(200, golden("g09_v1_refund_answer")),
     unknown_refund=(404, {"success": False, "code": "TRANSACTION_NOT_FOUND", "message": "none", "data": {}}),
 )
-V2 = Spoken(
+V2 = WireFormat(
     generation="v2",
     pay_path="/checkout/v2/pay",
     status_path="/checkout/v2/order/OKP20260611A0001/status?details=false&errorContext=true",

@@ -98,7 +98,7 @@ def test_what_the_pages_ask_of_the_database_does_not_grow(service, package, monk
     monkeypatch.setattr(
         paying, "KEPT_SECONDS", 0.0
     )  # whether PhonePe answers is asked on every page that needs it
-    monkeypatch.setattr(paying.known, "until", 0.0)
+    monkeypatch.setattr(paying.cached, "until", 0.0)
     builders.make_slot(service)
     paths = ["/", "/?q=puja", f"/pujas/{service.pk}/", f"/pujas/{service.pk}/times/?package={package.pk}"]
     for number in range(2):

@@ -10,9 +10,9 @@ from django.utils import timezone
 from booking.models import Booking, Checkout, ClosedPeriod, OpeningHours, Slot, SlotHold, WaitingEntry
 from booking.services import SlotGone, book, free_slots, move_by_customer, nearby_slots
 from booking.services.openings import (
+    ClosingResult,
     HoursOverlap,
     Period,
-    PeriodsClosed,
     bookings_in,
     close_periods,
     open_again,
@@ -252,7 +252,7 @@ def test_after_a_rush_on_a_day_that_is_closed_no_place_is_held_there(package):
     ]
     close = partial(close_periods, [whole_day(3)], None)
     *outcomes, closed = at_once(*(partial(check_out_and_book, cart) for cart in carts), close)
-    assert isinstance(closed, PeriodsClosed)
+    assert isinstance(closed, ClosingResult)
     booked = [each for each in outcomes if isinstance(each, Booking)]
     assert sorted(bookings_in([whole_day(3)]), key=str) == sorted(booked, key=str)
     assert not SlotHold.objects.filter(state="HELD").exists()

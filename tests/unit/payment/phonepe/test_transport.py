@@ -28,8 +28,8 @@ NEVER_MORE_THAN = 2.0
 PROXY = "http://proxy.test:3128"
 
 
-class Tried:
-    """One real try: its answer, or the failure it was understood as; how far it came; how long it took."""
+class Attempt:
+    """One real attempt: its answer, or the failure it was understood as; how far it came; how long it took."""
 
     def __init__(self, url, seconds=SOON, session=None, keep=False, **how):
         session = session or Session()
@@ -74,8 +74,12 @@ def trusting(authority):
 
 def test_a_whole_answer_comes_back():
     with Server(faults.answers()) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5, headers={"X-VERIFY": "abc"})
-    assert (tried.answer.http_status, tried.answer.body, tried.stage) == (200, b'{"fine":true}', Stage.BODY)
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 5, headers={"X-VERIFY": "abc"})
+    assert (attempt.answer.http_status, attempt.answer.body, attempt.stage) == (
+        200,
+        b'{"fine":true}',
+        Stage.BODY,
+    )
     assert b"X-VERIFY: abc" in server.requests[0]
 
 
@@ -83,7 +87,7 @@ def test_connections_are_kept_for_the_next_call():
     session = Session()
     with Server(faults.answers()) as server:
         for _ in range(3):
-            assert Tried(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True).answer
+            assert Attempt(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True).answer
         session.close()
     assert (server.connections, len(server.requests)) == (1, 3)
 
@@ -97,16 +101,16 @@ def test_a_second_call_over_a_kept_connection_has_a_deadline_of_its_own():
         faults.reads_and_is_silent(server, sock)
 
     with Server(behave) as server:
-        assert Tried(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True).answer
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", SOON, session)
-    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, Stage.SENT)
-    assert tried.seconds < NEVER_MORE_THAN
+        assert Attempt(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True).answer
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", SOON, session)
+    assert attempt.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, Stage.SENT)
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_tls_is_verified_against_the_authority_of_the_settings(authority, trusting):
     with Server(faults.answers(), authority.issue("phonepe.test")) as server:
-        tried = Tried("https://phonepe.test/pay", 5, trusting(server.port))
-    assert (tried.answer.http_status, tried.stage) == (200, Stage.BODY)
+        attempt = Attempt("https://phonepe.test/pay", 5, trusting(server.port))
+    assert (attempt.answer.http_status, attempt.stage) == (200, Stage.BODY)
 
 
 def test_the_way_out_may_be_a_proxy(authority, trusting):
@@ -115,8 +119,8 @@ def test_the_way_out_may_be_a_proxy(authority, trusting):
         Server(faults.tunnels(server.port)) as proxy,
     ):
         proxy_with_login = "http://me:secret@proxy.test:3128"
-        tried = Tried("https://phonepe.test/pay", 5, trusting(proxy.port), proxy=proxy_with_login)
-    assert (tried.answer.http_status, tried.stage) == (200, Stage.BODY)
+        attempt = Attempt("https://phonepe.test/pay", 5, trusting(proxy.port), proxy=proxy_with_login)
+    assert (attempt.answer.http_status, attempt.stage) == (200, Stage.BODY)
     assert proxy.requests[0].startswith(b"CONNECT phonepe.test:443")
     assert b"Proxy-Authorization: Basic" in proxy.requests[0]
     assert b"Proxy-Authorization" not in server.requests[0]
@@ -125,34 +129,34 @@ def test_the_way_out_may_be_a_proxy(authority, trusting):
 def test_the_second_address_is_tried_when_the_first_is_dead():
     with Server(faults.answers()) as server:
         session = Session(resolver=address_of(faults.refusing_port(), server.port))
-        assert Tried("http://phonepe.test/pay", 5, session).answer
+        assert Attempt("http://phonepe.test/pay", 5, session).answer
 
 
 def test_a_silent_first_address_leaves_time_for_the_second():
     with Server(faults.answers()) as server, faults.unanswered_port() as silent:
         session = Session(resolver=address_of(silent, server.port))
-        assert Tried("http://phonepe.test/pay", 2 * SOON, session).answer
+        assert Attempt("http://phonepe.test/pay", 2 * SOON, session).answer
 
 
 def test_the_environment_of_the_process_does_not_reroute_us(monkeypatch):
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{faults.refusing_port()}")
     with Server(faults.answers()) as server:
-        assert Tried(f"http://127.0.0.1:{server.port}/pay", 5).answer
+        assert Attempt(f"http://127.0.0.1:{server.port}/pay", 5).answer
 
 
 def test_a_redirect_is_not_followed():
     moved = b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n"
     with Server(faults.answers(moved)) as server:
-        assert Tried(f"http://127.0.0.1:{server.port}/pay", 5).answer.http_status == 302
+        assert Attempt(f"http://127.0.0.1:{server.port}/pay", 5).answer.http_status == 302
 
 
 def test_no_cookie_is_taken_along():
     set_cookie = faults.ANSWER.replace(b"\r\n\r\n", b"\r\nSet-Cookie: wall=1; Path=/\r\n\r\n", 1)
     session = Session()
     with Server(faults.answers(set_cookie)) as server:
-        Tried(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True)
-        Tried(f"http://127.0.0.1:{server.port}/pay", 5, session)
+        Attempt(f"http://127.0.0.1:{server.port}/pay", 5, session, keep=True)
+        Attempt(f"http://127.0.0.1:{server.port}/pay", 5, session)
     assert b"ookie" not in server.requests[1]
 
 
@@ -181,64 +185,64 @@ def test_every_stage_is_written_on_the_way(authority, trusting):
 
 
 def test_a_refused_connection_sent_nothing():
-    tried = Tried(f"http://127.0.0.1:{faults.refusing_port()}/pay", 5)
-    assert tried.outcome == (ErrorCategory.CONNECTION_REFUSED, RequestOutcome.NOT_SENT, Stage.RESOLVED)
+    attempt = Attempt(f"http://127.0.0.1:{faults.refusing_port()}/pay", 5)
+    assert attempt.outcome == (ErrorCategory.CONNECTION_REFUSED, RequestOutcome.NOT_SENT, Stage.RESOLVED)
 
 
 def test_a_connection_that_nobody_takes_sent_nothing():
     with faults.unanswered_port() as port:
-        tried = Tried(f"http://127.0.0.1:{port}/pay")
-    assert tried.outcome == (ErrorCategory.CONNECTION_TIMEOUT, RequestOutcome.NOT_SENT, Stage.RESOLVED)
-    assert tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt(f"http://127.0.0.1:{port}/pay")
+    assert attempt.outcome == (ErrorCategory.CONNECTION_TIMEOUT, RequestOutcome.NOT_SENT, Stage.RESOLVED)
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_an_unknown_name_sent_nothing():
     def unknown(*_, **__):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    tried = Tried("http://phonepe.test/pay", 5, Session(resolver=Resolver(unknown)))
-    assert tried.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.STARTED)
+    attempt = Attempt("http://phonepe.test/pay", 5, Session(resolver=Resolver(unknown)))
+    assert attempt.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.STARTED)
 
 
 def test_a_silent_name_server_costs_no_more_than_the_deadline():
     answer = threading.Event()
-    tried = Tried(
+    attempt = Attempt(
         "http://phonepe.test/pay", SOON, Session(resolver=Resolver(lambda *_, **__: answer.wait(10)))
     )
     answer.set()
-    assert tried.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.STARTED)
-    assert tried.seconds < NEVER_MORE_THAN
+    assert attempt.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.STARTED)
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_a_name_without_an_address_sent_nothing():
-    tried = Tried("http://phonepe.test/pay", 5, Session(resolver=address_of()))
-    assert tried.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.RESOLVED)
+    attempt = Attempt("http://phonepe.test/pay", 5, Session(resolver=address_of()))
+    assert attempt.outcome == (ErrorCategory.DNS_ERROR, RequestOutcome.NOT_SENT, Stage.RESOLVED)
 
 
 def test_a_network_without_a_way_there_sent_nothing():
     nowhere = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("255.255.255.255", 9))]
-    tried = Tried("http://phonepe.test/pay", 5, Session(resolver=Resolver(lambda *_, **__: nowhere)))
-    assert tried.failure.outcome is RequestOutcome.NOT_SENT
-    assert tried.failure.category is ErrorCategory.NETWORK_UNREACHABLE
+    attempt = Attempt("http://phonepe.test/pay", 5, Session(resolver=Resolver(lambda *_, **__: nowhere)))
+    assert attempt.failure.outcome is RequestOutcome.NOT_SENT
+    assert attempt.failure.category is ErrorCategory.NETWORK_UNREACHABLE
 
 
 def test_a_silent_tls_handshake_sent_nothing(trusting):
     with Server(faults.is_silent) as server:
-        tried = Tried("https://phonepe.test/pay", SOON, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
-    assert tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt("https://phonepe.test/pay", SOON, trusting(server.port))
+    assert attempt.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_a_tls_handshake_cut_short_sent_nothing(trusting):
     with Server(faults.resets) as server:
-        tried = Tried("https://phonepe.test/pay", 5, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.NOT_SENT, Stage.CONNECTED)
+        attempt = Attempt("https://phonepe.test/pay", 5, trusting(server.port))
+    assert attempt.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.NOT_SENT, Stage.CONNECTED)
 
 
 def test_something_that_speaks_no_tls_sent_nothing(trusting):
     with Server(faults.answers(b"SSH-2.0-OpenSSH\r\n")) as server:
-        tried = Tried("https://phonepe.test/pay", SOON, trusting(server.port))
-    assert (tried.failure.category, tried.failure.outcome) == (
+        attempt = Attempt("https://phonepe.test/pay", SOON, trusting(server.port))
+    assert (attempt.failure.category, attempt.failure.outcome) == (
         ErrorCategory.TLS_ERROR,
         RequestOutcome.NOT_SENT,
     )
@@ -255,29 +259,29 @@ BAD_CERTIFICATES = {
 def test_a_bad_certificate_gets_nothing_from_us(authority, trusting, bad):
     times = {name: value for name, value in bad.items() if name != "names"}
     with Server(faults.answers(), authority.issue(*bad["names"], **times)) as server:
-        tried = Tried("https://phonepe.test/pay", 5, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
+        attempt = Attempt("https://phonepe.test/pay", 5, trusting(server.port))
+    assert attempt.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
     assert server.requests == []
 
 
 def test_a_certificate_of_a_stranger_gets_nothing_from_us(authority, trusting):
     with Server(faults.answers(), authority.issue("phonepe.test")) as server:
-        tried = Tried("https://phonepe.test/pay", 5, trusting(server.port, verify=False))
-    assert tried.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
+        attempt = Attempt("https://phonepe.test/pay", 5, trusting(server.port, verify=False))
+    assert attempt.outcome == (ErrorCategory.TLS_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
     assert server.requests == []
 
 
 def test_without_the_file_of_whom_to_trust_nothing_is_sent(tmp_path):
     with Server(faults.answers()) as server:
         session = Session(str(tmp_path / "gone.pem"), address_of(server.port))
-        tried = Tried("https://phonepe.test/pay", 5, session)
-    assert (tried.failure.outcome, tried.stage) == (RequestOutcome.NOT_SENT, Stage.STARTED)
+        attempt = Attempt("https://phonepe.test/pay", 5, session)
+    assert (attempt.failure.outcome, attempt.stage) == (RequestOutcome.NOT_SENT, Stage.STARTED)
     assert server.connections == 0
 
 
 def test_a_proxy_that_refuses_is_named(trusting):
-    tried = Tried("https://phonepe.test/pay", 5, trusting(faults.refusing_port()), proxy=PROXY)
-    assert (tried.failure.category, tried.failure.outcome) == (
+    attempt = Attempt("https://phonepe.test/pay", 5, trusting(faults.refusing_port()), proxy=PROXY)
+    assert (attempt.failure.category, attempt.failure.outcome) == (
         ErrorCategory.PROXY_ERROR,
         RequestOutcome.NOT_SENT,
     )
@@ -286,16 +290,16 @@ def test_a_proxy_that_refuses_is_named(trusting):
 @pytest.mark.parametrize("behave", [faults.wants_a_login, faults.reads_and_resets, faults.reads_and_hangs_up])
 def test_a_proxy_that_opens_no_tunnel_is_named(trusting, behave):
     with Server(behave) as proxy:
-        tried = Tried("https://phonepe.test/pay", 5, trusting(proxy.port), proxy=PROXY)
-    assert tried.outcome == (ErrorCategory.PROXY_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
+        attempt = Attempt("https://phonepe.test/pay", 5, trusting(proxy.port), proxy=PROXY)
+    assert attempt.outcome == (ErrorCategory.PROXY_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
 
 
 @pytest.mark.parametrize("behave", [faults.reads_and_is_silent, faults.drips(b"HTTP/1.1 200 OK\r\nX: ")])
 def test_a_silent_proxy_is_named_within_the_deadline(trusting, behave):
     with Server(behave) as proxy:
-        tried = Tried("https://phonepe.test/pay", SOON, trusting(proxy.port), proxy=PROXY)
-    assert tried.outcome == (ErrorCategory.PROXY_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
-    assert tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt("https://phonepe.test/pay", SOON, trusting(proxy.port), proxy=PROXY)
+    assert attempt.outcome == (ErrorCategory.PROXY_ERROR, RequestOutcome.NOT_SENT, Stage.CONNECTED)
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 # --- it may have arrived ---
@@ -308,8 +312,8 @@ def test_a_silent_proxy_is_named_within_the_deadline(trusting, behave):
 )
 def test_a_connection_that_breaks_after_sending_may_have_delivered(behave):
     with Server(behave) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.AMBIGUOUS, Stage.SENT)
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 5)
+    assert attempt.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.AMBIGUOUS, Stage.SENT)
 
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
@@ -323,29 +327,29 @@ SLOW = {
 @pytest.mark.parametrize(("behave", "stage"), SLOW.values(), ids=SLOW.keys())
 def test_however_slowly_it_comes_the_deadline_holds(behave, stage):
     with Server(behave) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay")
-    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, stage)
-    assert SOON / 2 < tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay")
+    assert attempt.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, stage)
+    assert SOON / 2 < attempt.seconds < NEVER_MORE_THAN
 
 
 @pytest.mark.parametrize(("behave", "stage"), SLOW.values(), ids=SLOW.keys())
 def test_the_deadline_holds_behind_tls_too(authority, trusting, behave, stage):
     with Server(behave, authority.issue("phonepe.test")) as server:
-        tried = Tried("https://phonepe.test/pay", 2 * SOON, trusting(server.port))
-    assert tried.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, stage)
-    assert tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt("https://phonepe.test/pay", 2 * SOON, trusting(server.port))
+    assert attempt.outcome == (ErrorCategory.READ_TIMEOUT, RequestOutcome.AMBIGUOUS, stage)
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_an_answer_of_twenty_megabytes_is_not_read_to_its_end():
     with Server(faults.floods) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert tried.outcome == (ErrorCategory.BAD_RESPONSE, RequestOutcome.AMBIGUOUS, Stage.HEADERS)
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 5)
+    assert attempt.outcome == (ErrorCategory.BAD_RESPONSE, RequestOutcome.AMBIGUOUS, Stage.HEADERS)
 
 
 def test_a_head_without_end_is_not_read_to_its_end():
     with Server(faults.answers(b"HTTP/1.1 200 OK\r\nX: " + b"x" * 200_000)) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert (tried.failure.category, tried.failure.outcome) == (
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 5)
+    assert (attempt.failure.category, attempt.failure.outcome) == (
         ErrorCategory.BAD_RESPONSE,
         RequestOutcome.AMBIGUOUS,
     )
@@ -359,8 +363,8 @@ def test_half_an_answer_is_none():
         sock.sendall(half)
 
     with Server(behave) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 5)
-    assert tried.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.AMBIGUOUS, Stage.HEADERS)
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 5)
+    assert attempt.outcome == (ErrorCategory.CONNECTION_RESET, RequestOutcome.AMBIGUOUS, Stage.HEADERS)
 
 
 # --- the settings' caps ---
@@ -369,23 +373,23 @@ def test_half_an_answer_is_none():
 def test_connecting_never_takes_longer_than_its_cap(settings):
     settings.PHONEPE_CONNECT_TIMEOUT = SOON
     with faults.unanswered_port() as port:
-        tried = Tried(f"http://127.0.0.1:{port}/pay", 60)
-    assert tried.failure.category is ErrorCategory.CONNECTION_TIMEOUT
-    assert tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt(f"http://127.0.0.1:{port}/pay", 60)
+    assert attempt.failure.category is ErrorCategory.CONNECTION_TIMEOUT
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_answering_never_takes_longer_than_its_cap(settings):
     settings.PHONEPE_READ_TIMEOUT = SOON
     with Server(faults.reads_and_is_silent) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 60)
-    assert tried.failure.category is ErrorCategory.READ_TIMEOUT
-    assert tried.seconds < NEVER_MORE_THAN
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 60)
+    assert attempt.failure.category is ErrorCategory.READ_TIMEOUT
+    assert attempt.seconds < NEVER_MORE_THAN
 
 
 def test_a_try_without_any_time_left_sends_nothing():
     with Server(faults.answers()) as server:
-        tried = Tried(f"http://127.0.0.1:{server.port}/pay", 0)
-    assert tried.failure.outcome is RequestOutcome.NOT_SENT
+        attempt = Attempt(f"http://127.0.0.1:{server.port}/pay", 0)
+    assert attempt.failure.outcome is RequestOutcome.NOT_SENT
     assert server.connections == 0
 
 
@@ -447,9 +451,9 @@ def test_a_look_up_that_could_not_begin_sent_nothing_and_is_begun_anew(monkeypat
         session = Session(resolver=address_of(server.port))
         with monkeypatch.context() as machine:
             machine.setattr(threading.Thread, "start", no_thread)
-            tried = Tried("http://phonepe.test/pay", 5, session)
-        again = Tried("http://phonepe.test/pay", 5, session)
-    assert (tried.failure.outcome, tried.stage) == (RequestOutcome.NOT_SENT, Stage.STARTED)
+            attempt = Attempt("http://phonepe.test/pay", 5, session)
+        again = Attempt("http://phonepe.test/pay", 5, session)
+    assert (attempt.failure.outcome, attempt.stage) == (RequestOutcome.NOT_SENT, Stage.STARTED)
     assert again.answer.http_status == 200
 
 
@@ -513,12 +517,12 @@ os.wait()
 def test_nobody_waits_for_phonepe_with_a_connection_in_hand():
     connection.ensure_connection()
     with Server(faults.answers()) as server:
-        assert Tried(f"http://127.0.0.1:{server.port}/pay", 5).answer
+        assert Attempt(f"http://127.0.0.1:{server.port}/pay", 5).answer
     assert connection.connection is None
 
 
 @pytest.mark.django_db(transaction=True)
 def test_inside_a_transaction_not_even_a_connection_is_opened():
     with Server(faults.answers()) as server, transaction.atomic(), pytest.raises(InTransaction):
-        Tried(f"http://127.0.0.1:{server.port}/pay", 5)
+        Attempt(f"http://127.0.0.1:{server.port}/pay", 5)
     assert server.connections == 0

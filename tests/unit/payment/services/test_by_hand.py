@@ -20,9 +20,9 @@ from payment.reconciliation.settlement import read
 from payment.services.by_hand import (
     AlreadyEntered,
     CashChanged,
+    ManualPayment,
     NothingToClose,
     SamePerson,
-    Taken,
     book_by_hand,
     close_cash,
     confirm_cash,
@@ -76,11 +76,11 @@ def choice(package, slot):
 
 
 def cash(by, key=None, reference=""):
-    return Taken(Means.CASH, reference, by, key or uuid.uuid4())
+    return ManualPayment(Means.CASH, reference, by, key or uuid.uuid4())
 
 
 def transfer(by, reference="616200000042", key=None):
-    return Taken(Means.TRANSFER, reference, by, key or uuid.uuid4())
+    return ManualPayment(Means.TRANSFER, reference, by, key or uuid.uuid4())
 
 
 def test_cash_becomes_a_booking_with_its_place_and_receipt_at_once(alice, choice, cashier, slot):

@@ -14,7 +14,7 @@ from booking.models import Booking, Checkout, SlotHold
 from core.errors import Conflict
 from payment.models import LedgerEntry, ManualEntry, PayLink, Payment, PaymentAttempt, Refund
 from payment.reconciliation.invariants import find_violations
-from payment.services.by_hand import AlreadyTaken, LinkEnded, StillPayable, Taken, pay_link_by_hand
+from payment.services.by_hand import AlreadyTaken, LinkEnded, ManualPayment, StillPayable, pay_link_by_hand
 from payment.services.checkout import LinkOver, pay_by_link
 from payment.services.holds import repair_holds
 from payment.services.links import pay_link_url
@@ -224,7 +224,7 @@ def test_an_attempt_of_a_link_is_an_ordinary_order(link):
 
 @pytest.fixture
 def cash(clerk):
-    return Taken(ManualEntry.Means.CASH, "slip 7", clerk, uuid.uuid4())
+    return ManualPayment(ManualEntry.Means.CASH, "slip 7", clerk, uuid.uuid4())
 
 
 def test_a_link_that_nobody_opened_is_paid_in_cash_and_ends(link, cash, client, slot):

@@ -19,7 +19,7 @@ URL = "/api/payments/paying/"
 
 @pytest.fixture(autouse=True)
 def nothing_known(monkeypatch):
-    monkeypatch.setattr(paying, "known", paying._Known())
+    monkeypatch.setattr(paying, "cached", paying._CachedAnswer())
 
 
 def called(error_category: str = "", minutes_ago: float = 0, times: int = 1) -> None:
@@ -68,7 +68,7 @@ def test_many_who_ask_cost_one_query(django_assert_num_queries):
 
 def test_everybody_is_told_whether_they_can_pay(api):
     assert api().get(URL).json()["works"] is True
-    paying.known.until = 0
+    paying.cached.until = 0
     called("CONNECTION_REFUSED", times=3)
 
     told = api().get(URL, headers={"Accept-Language": "hi"}).json()

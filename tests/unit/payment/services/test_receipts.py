@@ -350,7 +350,7 @@ def test_what_went_back_stands_on_the_receipt_and_what_came_twice_does_not(with_
         )
 
     paper = printed(with_discount)
-    assert [(each.amount_paise, each.reference) for each in paper.returned] == [(30_000, "R1")]
+    assert [(each.amount_paise, each.reference) for each in paper.reversals] == [(30_000, "R1")]
     assert paper.left_paise == 80_000
 
 

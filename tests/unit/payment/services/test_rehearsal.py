@@ -95,9 +95,9 @@ def test_a_rehearsal_leaves_nothing_and_the_action_does_what_it_showed(name, pay
     done = do(act, payment, staff, shown.seen)
 
     assert (done.before, done.after) == (shown.before, shown.after)
-    mails = [(told.email, told.message.subject, told.message.text) for told in shown.told]
+    mails = [(each.email, each.message.subject, each.message.text) for each in shown.message_previews]
     assert mails
-    assert [(told.email, told.message.subject, told.message.text) for told in done.told] == mails
+    assert [(each.email, each.message.subject, each.message.text) for each in done.message_previews] == mails
     assert everything() != before
     decision = StateChange.objects.get(rule="staff_decided")
     assert decision.detail == f"by user {staff.pk}: asked by phone"
@@ -197,7 +197,7 @@ def test_all_of_it_above_the_limit_changes_nothing_before_a_second_person_approv
     settings.REFUND_SECOND_PERSON_ABOVE = 100
     shown = rehearse(payment.pk, cancel_with(staff, raised_to=110_000))
     assert (shown.sent_back_paise, shown.requested_paise) == (0, 110_000)
-    assert shown.told == []
+    assert shown.message_previews == []
     do(cancel_with(staff, raised_to=110_000), payment, staff)
 
     assert booking().status == Booking.Status.CONFIRMED
@@ -215,8 +215,8 @@ def test_the_customer_reads_why_the_temple_cancels_only_when_staff_tell_them(pay
     silent = rehearse(payment.pk, cancel_with(staff))
     telling = rehearse(payment.pk, cancel_with(staff, told="The river has risen."))
 
-    assert "The river has risen." not in silent.told[0].message.text
-    assert "The temple writes: The river has risen." in telling.told[0].message.text
+    assert "The river has risen." not in silent.message_previews[0].message.text
+    assert "The temple writes: The river has risen." in telling.message_previews[0].message.text
     assert silent.seen == telling.seen  # a reason is written after the page was seen
 
 
@@ -252,7 +252,9 @@ def test_a_second_person_sees_what_their_decision_does(payment, staff, settings,
 
     assert shown.after.refunds[refund.merchant_refund_id][1] == state
     assert shown.after.booking[0] == ("CANCELLED" if act is approve_refund else "CONFIRMED")
-    assert [told.email for told in shown.told] == ["alice@example.com"] * (2 if act is approve_refund else 0)
+    assert [each.email for each in shown.message_previews] == ["alice@example.com"] * (
+        2 if act is approve_refund else 0
+    )
 
 
 # --- Moves by staff -------------------------------------------------------------------------------
