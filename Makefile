@@ -27,7 +27,7 @@ help:
 	@echo "make rolling-restart [ROUNDS=2]   restart two web processes and two workers while people pay: how many requests fail?"
 	@echo "make siege             slow clients, forged webhooks, a silent PhonePe, receipts: how long do others wait?"
 	@echo "make messages          collect the sentences that people read into locale/, and compile them (needs gettext)"
-	@echo "make pictures          take the pictures of README.md anew (needs Chromium)"
+	@echo "make pictures          take the pictures of README.md again (needs Chromium)"
 	@echo "make clients           typed clients for Python and TypeScript, and a collection for Bruno (clients/README.md)"
 	@echo "make docs-site         builds docs/ into site/ with MkDocs, without a warning"
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"

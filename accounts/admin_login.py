@@ -60,7 +60,7 @@ def admin_password_change(request: HttpRequest) -> HttpResponse:
 
 
 def _change_password(request: HttpRequest) -> HttpResponse:
-    """The old password is a guess, too: of whoever found an open browser."""
+    """The old password may be a guess, too: of anyone who found an open browser."""
     if request.method != "POST":
         return admin.site.password_change(request)
     try:

@@ -46,7 +46,7 @@ class ActiveUserAuthentication(JWTAuthentication):
 
 
 class OptionalAuthentication(ActiveUserAuthentication):
-    """For public routes on which staff see or do more: whoever comes with a stale token is a stranger, and is not 401.
+    """For public routes on which staff see or do more: a stale token counts as no token, and is not answered with 401.
 
     Reading stays free of the jump to the login; what needs a right is refused by its permission.
     """

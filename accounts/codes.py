@@ -289,7 +289,7 @@ def _compare(
 
 
 def _use(code: OneTimeCode, address: str) -> None:
-    """Once. Who has read the mail is no stranger: their network is known from now on."""
+    """Once. A person who has read the mail is no stranger: their network is known from now on."""
     if not OneTimeCode.objects.filter(pk=code.pk, used_at=None).update(used_at=timezone.now()):
         raise Refusal(WRONG_CODE, code="invalid_code")
     remember_network(code.user.email, address)

@@ -180,7 +180,7 @@ class User(AbstractBaseUser, PermissionsMixin):
         return self.email_confirmed_at is not None
 
     def check_password(self, raw_password: str) -> bool:
-        """As Django's. A right password that is stored with a former hash is hashed anew, and no session ends."""
+        """As Django's. A right password that is stored with a former hash is hashed again, and no session ends."""
         return hashers.check_password(raw_password, self.password, self._store_anew)
 
     def _store_anew(self, raw_password: str) -> None:
@@ -281,7 +281,7 @@ class Registration(models.Model):
 
 
 class Upload(models.Model):
-    """A picture of a person, drawn anew by us. The row is there before its files and goes after them."""
+    """A picture of a person, re-encoded by us. The row is there before its files and goes after them."""
 
     class Purpose(models.TextChoices):
         PROFILE = "PROFILE", "profile picture"

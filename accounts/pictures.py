@@ -1,4 +1,4 @@
-"""Pictures that people send: decided by their content, bounded, and drawn anew, so that nothing of the file is kept.
+"""Pictures that people send: decided by their content, bounded, and re-encoded, so that nothing of the file is kept.
 
 Imported where one is drawn, not at the start: Pillow takes a tenth of a second.
 """

@@ -1,6 +1,6 @@
 """The second factor of staff: codes of an app (TOTP, by django-otp), and recovery codes for a lost phone.
 
-Whoever has one is asked for it at every login; with STAFF_SECOND_FACTOR whoever has none sets it up first. Which of the
+Staff who have one are asked for it at every login; with STAFF_SECOND_FACTOR the others set one up first. Which of the
 two steps a session has passed stands in the session, so that no request asks the database.
 """
 

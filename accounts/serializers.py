@@ -289,7 +289,7 @@ class ProfileSerializer(AccountSerializer):
 class ProfileChangeSerializer(ProfileSerializer):
     """What people may change about themselves, in the whole profile. Null is an empty name."""
 
-    # Signed anew at each reading, or made of what may be changed.
+    # Signed again at each reading, or made of what may be changed.
     changing_by_itself = frozenset(
         {"avatar", "profile_picture", "profile_thumbnail", "updated_at", "username", "full_name"}
     )

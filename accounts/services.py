@@ -144,7 +144,7 @@ def open_account(registration: Registration, address: str = UNKNOWN) -> User | N
 class NotLoggedIn(Refusal):
     """The password is right, and there is no session. 200, because only then do the pages say what is the matter.
 
-    Without tokens: whoever looks at the status alone has nothing to go on with.
+    Without tokens: somebody who only looks at the status cannot log in with it.
     """
 
     status_code = 200

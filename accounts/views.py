@@ -131,7 +131,7 @@ class RefreshView(PublicView):
 
 
 class LogoutView(PublicView):
-    """Open to everybody: whoever holds a refresh token may end it, also when the access token has expired."""
+    """Open to everybody: the holder of a refresh token may end it, also when the access token has expired."""
 
     serializer_class = RefreshSerializer
 
@@ -241,7 +241,7 @@ class ProfileView(APIView):
 
 
 class ProfilePictureView(APIView):
-    """A file of the caller, decided by its content and drawn anew. Answers the whole profile."""
+    """A file of the caller, decided by its content and re-encoded. Answers the whole profile."""
 
     parser_classes = (JSONParser, UploadParser)
     throttle_scope = "upload"

@@ -330,7 +330,7 @@ def as_xlsx(export: Export, first: date, last: date) -> IO[bytes]:
     sheet = book.create_sheet(str(export.title)[:31])
     for row in lines_of_replica(export.table(first, last)):
         sheet.append([_formatted(WriteOnlyCell(sheet, value=safe_cell(value)), value) for value in row])
-    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - whoever sends it closes it
+    file = tempfile.SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 - the sender closes it
     book.save(file)
     file.seek(0)
     return file

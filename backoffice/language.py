@@ -94,7 +94,7 @@ def choose(request: HttpRequest) -> HttpResponse:
 
 
 def languages(request: HttpRequest) -> list[dict[str, Any]]:
-    """UNFOLD's LANGUAGES, in the menu of whoever is logged in."""
+    """UNFOLD's LANGUAGES, in the menu of the person who is logged in."""
     codes = [code.partition("-")[0] for code, _name in settings.LANGUAGES]
     return [dict(get_language_info(code)) for code in codes]
 

@@ -97,7 +97,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def account_links(request: HttpRequest) -> list[dict[str, Any]]:
-    """UNFOLD's ACCOUNT: the menu of whoever is logged in."""
+    """UNFOLD's ACCOUNT: the menu of the person who is logged in."""
     return [
         {"title": gettext("Change password"), "link": reverse("admin:password_change")},
         {"title": gettext("Second factor"), "link": reverse("desk:second-factor-setup")},

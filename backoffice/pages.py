@@ -40,7 +40,7 @@ def desk_page(*rights: str) -> Callable[[View], View]:
 
 
 def may(request: HttpRequest, *rights: str) -> bool:
-    """For buttons as for pages: whether whoever is logged in holds all of these rights."""
+    """For buttons as for pages: whether the person who is logged in holds all of these rights."""
     return all(cast(User, request.user).holds(right) for right in rights)
 
 

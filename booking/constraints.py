@@ -19,7 +19,7 @@ class NoOverlap(models.BaseConstraint):
 
     On PostgreSQL an exclusion constraint; both columns are ranges, so that it needs no extension. SQLite has one
     writer at a time: there two triggers look before each write. They are made again whenever Django makes the
-    table anew.
+    table again.
     """
 
     def __init__(self, *, name: str, owner: str, begins: str, ends: str, ended: str, **more: Any) -> None:
@@ -41,7 +41,7 @@ class NoOverlap(models.BaseConstraint):
         return None
 
     def create_sql(self, model: Any, schema_editor: Any) -> Any:
-        """Of a table that is there; SQLite makes the table anew instead."""
+        """Of a table that is there; SQLite makes the table again instead."""
         table = schema_editor.quote_name(model._meta.db_table)
         return f"ALTER TABLE {table} ADD {self.constraint_sql(model, schema_editor)}"
 

@@ -102,7 +102,7 @@ def _find_period_problem(promo: PromoCode) -> Text:
 
 
 def find_price_problem(promo: PromoCode, price_paise: int) -> Text:
-    """Why the code cannot be used at this price, whoever wants to and whenever."""
+    """Why nobody can use the code at this price, at any time."""
     if price_paise < promo.min_order_paise:
         least = rupees(promo.min_order_paise)
         return format_lazy(_("This promo code needs an order of ₹{least} or more."), least=least)

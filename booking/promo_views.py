@@ -111,7 +111,7 @@ class DeskPromoViewSet(ListModelMixin, GenericViewSet[PromoCode]):
         detail=False, methods=["post"], url_path="bulk-create", pagination_class=None, filterset_class=None
     )
     def bulk_create(self, request: Request) -> Response:
-        """Codes that begin with `prefix` and cannot be guessed. PRIVATE: each is for whoever it is given to."""
+        """Codes that begin with `prefix` and cannot be guessed. PRIVATE: each is for the person who gets it."""
         incoming = BulkPromoSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
         with _telling_refusals():

@@ -49,7 +49,7 @@ def weekday_names(language: str = "") -> list[tuple[str, str]]:
     return [(full[number], short[number]) for number in (6, 0, 1, 2, 3, 4, 5)]
 
 
-# Babel reads its pattern anew for each date, and a page has a hundred bookings of the same few days.
+# Babel reads its pattern again for each date, and a page has a hundred bookings of the same few days.
 @lru_cache(maxsize=2_048)
 def _format_date(day: date, pattern: str, language: str) -> str:
     return format_date(day, pattern, locale=LOCALES[language])

@@ -140,7 +140,7 @@ def _concurrently(schema_editor: BaseDatabaseSchemaEditor) -> str:
 
 
 def _is_valid(schema_editor: BaseDatabaseSchemaEditor, name: str) -> bool:
-    """PostgreSQL keeps one that was interrupted, as invalid; elsewhere it is made anew. `sqlmigrate` asks nobody."""
+    """PostgreSQL keeps one that was interrupted, as invalid; elsewhere it is made again. `sqlmigrate` asks nobody."""
     if schema_editor.collect_sql or not _is_postgresql(schema_editor):
         return False
     with schema_editor.connection.cursor() as cursor:

@@ -105,7 +105,7 @@ def _read_bounded(environ: Environ) -> bytes:
 class _TimedRead:
     """Shuts the receiving side of `connection` down when the body is late, so that the read ends at once.
 
-    A socket timeout would count for each read anew, and the server reads as often as it needs to.
+    A socket timeout would count for each read again, and the server reads as often as it needs to.
     """
 
     def __init__(self, connection: socket.socket | None) -> None:

@@ -135,7 +135,7 @@ class ModelSerializer(Serializer[M], serializers.ModelSerializer[M]):
     _compiled: ClassVar[dict[str, Field[Any, Any, Any, Any]]]
 
     def get_fields(self) -> dict[str, Field[Any, Any, Any, Any]]:
-        """Built from the model once for each class, and copied: REST framework builds them anew for each serializer."""
+        """Built from the model once for each class, and copied: REST framework builds them for each serializer."""
         own = type(self)
         if "_compiled" not in own.__dict__:
             own._compiled = super().get_fields()

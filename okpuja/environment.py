@@ -98,7 +98,7 @@ def _refuse_unmeant(name: str, value: str, *, is_exact: bool = False, allowed: s
         raise ImproperlyConfigured(f"{name} has a space or a line end around its value: take it away")
     if any(unicodedata.category(letter) in UNSEEN for letter in value if letter not in allowed):
         raise ImproperlyConfigured(
-            f"{name} contains an invisible character, such as a line end or a zero-width space: type it anew"
+            f"{name} contains an invisible character, such as a line end or a zero-width space: type it again"
         )
 
 

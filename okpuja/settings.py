@@ -69,7 +69,7 @@ SECRET_KEY_FALLBACKS = words("SECRET_KEY_FALLBACKS")
 serving_address = read_address(SERVING_ADDRESS_FILE) if SERVING_ADDRESS_FILE else ""
 PUBLIC_BASE_URL = address("PUBLIC_BASE_URL", serving_address or "http://127.0.0.1:8000").rstrip("/")
 FRONTEND_BASE_URL = address("FRONTEND_BASE_URL").rstrip("/")
-# Further addresses of the shop: `URL` or `URL|waiting=/page`. Who pays from one of them comes back to it.
+# Further addresses of the shop: `URL` or `URL|waiting=/page`. A customer who pays from one of them comes back to it.
 FRONTENDS = words("FRONTENDS", "", frontend)
 ALLOWED_HOSTS = words("ALLOWED_HOSTS", "127.0.0.1,localhost,[::1]", host_name)
 CSRF_TRUSTED_ORIGINS = words("CSRF_TRUSTED_ORIGINS", "", origin)
@@ -176,7 +176,7 @@ STAFF_SECOND_FACTOR = boolean("STAFF_SECOND_FACTOR", False)
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # unfold's login page forgets where it was to lead
 AUTHENTICATION_BACKENDS = ["accounts.login_guard.GuardedBackend"]
-# The first one writes. The others only read: a login with one of them stores the password anew (docs/decisions.md).
+# The first one writes. The others only read: a login with one of them stores the password again (docs/decisions.md).
 PASSWORD_HASHERS = [
     "accounts.hashers.Argon2Hasher",
     *(f"django.contrib.auth.hashers.{name}PasswordHasher" for name in ("PBKDF2", "PBKDF2SHA1", "Scrypt")),
@@ -539,7 +539,7 @@ CUSTOMER_MOVES = number("CUSTOMER_MOVES", 2, at_most=20)
 CUSTOMER_MOVE_HOURS = number("CUSTOMER_MOVE_HOURS", 24, at_most=LONGEST_HOURS_AHEAD)
 # So long a place is held for whoever is next on the waiting list of a full time.
 WAITING_OFFER_MINUTES = number("WAITING_OFFER_MINUTES", 60, at_least=5, at_most=7 * 24 * 60)
-# Who has booked is reminded so many hours before the start.
+# Customers are reminded of a booking so many hours before its start.
 REMINDER_HOURS = hours_ahead("REMINDER_HOURS", "24,1")
 # The worker compares the day before with PhonePe's records.
 RECONCILE_NIGHTLY = boolean("RECONCILE_NIGHTLY", True)

@@ -32,7 +32,7 @@ COMMON_SECRET = re.compile(
     r"(?i)(?:[\W\d_]|password|passwort|passwd|pass|secret|change|admin|webhook|token|test|qwerty|letmein|okpuja|phonepe"
     r"|payments?|gateway|production|prod|live|staging|uat|sandbox|server|ops|api|key|my|our|the|me|sim|hmac|abcdefgh)*+"
 )
-# What we choose ourselves. Who knows one must not know another.
+# What we choose ourselves: knowing one must not give away another.
 OUR_SECRETS = (
     "SECRET_KEY",
     "OPS_TOKEN",

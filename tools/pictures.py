@@ -1,4 +1,4 @@
-"""Takes the pictures of README.md anew: a page of the shop on a phone, and the Today page of the desk.
+"""Takes the pictures of README.md again: a page of the shop on a phone, and the Today page of the desk.
 
 `make pictures` needs /usr/bin/chromium. The pages are those of a fresh installation with its demo day.
 """

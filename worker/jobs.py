@@ -136,7 +136,7 @@ def send_code(code_id: int) -> None:
 
 
 def answer_registration(registration_id: int) -> None:
-    """A code for a new address. Who has an account hears that somebody used its address, once a day at most."""
+    """A code for a new address. The owner of an account is told that somebody used its address, once a day at most."""
     registration = Registration.objects.get(pk=registration_id)
     with transaction.atomic():
         owner = User.objects.filter(email=registration.email).first()

@@ -58,7 +58,7 @@ def refund(request: HttpRequest, number: str) -> HttpResponse:
 
 @desk_page(rights.SEE_BOOKINGS, rights.CHANGE_BOOKINGS)
 def cancel(request: HttpRequest, number: str) -> HttpResponse:
-    """By the policy; whoever may refund may give more."""
+    """By the policy; staff who may refund may give more."""
     case, options = case_or_404(number), CancelForm(request.GET)
     booking = _booking_of(case)
     may_raise, policy = may(request, rights.REFUND), cancellation_now(booking)

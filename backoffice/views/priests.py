@@ -219,7 +219,7 @@ def day_sheet(request: HttpRequest) -> HttpResponse:
 
 @desk_page(rights.OWN_DAY)
 def my_day(request: HttpRequest) -> HttpResponse:
-    """The day of whoever is logged in, and of nobody else."""
+    """The day of the priest who is logged in, and of nobody else."""
     priest = Priest.objects.filter(user=cast(User, request.user)).first()
     if priest is None:
         return show(request, "backoffice/no_priest.html", _("My day"))

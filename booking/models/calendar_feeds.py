@@ -7,7 +7,7 @@ from django.db import models
 class CalendarFeed(models.Model):
     """One for each person. Of its secret only the digest is stored: nobody can read it here, and a new one ends it.
 
-    It ends with the logins of its person, as `User.session_epoch` counts them: whoever loses the account reads no more.
+    It ends with the logins of its person, as `User.session_epoch` counts them: nobody else reads on.
     """
 
     user = models.OneToOneField(

@@ -56,7 +56,7 @@ class PujaCategory(models.Model):
 
 
 class CataloguePicture(models.Model):
-    """A picture of the catalogue, drawn anew by us. It is never changed or deleted: bookings go on showing it.
+    """A picture of the catalogue, re-encoded by us. It is never changed or deleted: bookings go on showing it.
 
     In the database, so that a puja and its picture are written, backed up and restored together.
     """

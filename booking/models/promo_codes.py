@@ -50,7 +50,7 @@ class PromoCode(models.Model):
     reserved_count = models.PositiveIntegerField(default=0, editable=False)
     used_count = models.PositiveIntegerField(default=0, editable=False)
     # Sums over the checkouts of the first `summed_count` uses, so that nobody adds up a year of sales for two numbers.
-    # Where it is not `used_count` (an older release counted a use), the worker adds them up anew.
+    # Where it is not `used_count` (an older release counted a use), the worker adds them up again.
     summed_count = models.PositiveIntegerField(default=0, db_default=0, editable=False)
     summed_discount_paise = models.BigIntegerField(default=0, db_default=0, editable=False)
     summed_total_paise = models.BigIntegerField(default=0, db_default=0, editable=False)

@@ -1,5 +1,5 @@
 """A calendar reads a person's bookings by a secret address, without a login, until they end it, or all their logins
-are ended: by a new password, a log-out everywhere, or by whoever takes the account over."""
+are ended: by a new password, a log-out everywhere, or when somebody takes the account over."""
 
 import hashlib
 import secrets

@@ -100,7 +100,7 @@ def refuse_excess(hold: SlotHold, of_account: History) -> None:
     """Raises HoldRefused when this hold, which is not written yet, would be one too many of its account or network.
 
     In the transaction that takes the place: it has locked the account before `of_account` was counted, and locks the
-    network here. So whoever counts next counts this hold too. `refuse_excess_of_slot` follows.
+    network here. So the next one to count includes this hold. `refuse_excess_of_slot` follows.
     """
     now = timezone.now()
     user_id = hold.checkout.user_id

@@ -1,4 +1,4 @@
-"""Pictures of pujas: drawn anew, kept in the database, shown by an address that names their content."""
+"""Pictures of pujas: re-encoded, kept in the database, shown by an address that names their content."""
 
 import hashlib
 import struct

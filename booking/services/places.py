@@ -49,7 +49,7 @@ def longest_page_life() -> timedelta:
 
 
 def earliest_start() -> datetime:
-    """The nearest start that can be bought now: whoever pays in the page's last second is still in time."""
+    """The nearest start that can be bought now: a payment in the page's last second is still in time."""
     return timezone.now() + page_life() + lead_time()
 
 

@@ -18,7 +18,7 @@ from accounts.models import User
 from booking.models import Assignment, Booking, Priest, PriestLeave
 from core.errors import Conflict
 
-FAIRNESS = timedelta(days=30)  # before and after a booking: whoever has less then comes first
+FAIRNESS = timedelta(days=30)  # before and after a booking: the priest with fewer bookings then comes first
 MOST_EVENTS = 500
 FEED_BEHIND = timedelta(days=60)
 News = Assignment.News
@@ -41,7 +41,7 @@ class NotAssignable(Conflict):
 
 @dataclass(frozen=True)
 class Suggestion:
-    """Who is away or busy cannot be assigned; whatever else speaks against somebody may be overruled."""
+    """A priest who is away or busy cannot be assigned; every other objection may be overruled."""
 
     priest: Priest
     knows_puja: bool
@@ -58,7 +58,7 @@ class Suggestion:
 
     @property
     def order(self) -> tuple[object, ...]:
-        """Who can and knows it first; then who has done least; then who has the longest way between two pujas."""
+        """Those who are free and know the puja first; then by least work; then by most time between two pujas."""
         near = -(self.minutes_apart if self.minutes_apart is not None else 24 * 60)
         doubts = (not self.knows_puja) + (not self.knows_language) + (not self.in_hours)
         return (not self.can, doubts, self.load, near, self.priest.name, self.priest.pk)
@@ -103,7 +103,7 @@ def free_priests(booking: Booking, because: str) -> int:
 
 
 def move_priests(booking: Booking, starts_at: datetime) -> None:
-    """In the transaction of the move: whoever is free at the new time keeps the booking, the others are freed."""
+    """In the transaction of the move: those who are free at the new time keep the booking, the others are freed."""
     held = list(active(booking).order_by("priest").select_related("booking__checkout"))
     if not held:
         return

@@ -81,7 +81,7 @@ def remove_code(promo: PromoCode) -> None:
 
 @transaction.atomic
 def create_codes(prefix: str, count: int, **columns: Any) -> list[PromoCode]:
-    """`count` codes that nobody can guess, each for whoever holds it. Raises ValidationError, by column."""
+    """`count` codes that nobody can guess, each for its holder. Raises ValidationError, by column."""
     kind = PromoCode.CodeType.PRIVATE  # as PUBLIC ones all of them would stand on every customer's page
     codes = [PromoCode(code=code, code_type=kind, **columns) for code in _random_codes(prefix, count)]
     _require_sensible(codes[0])

@@ -119,7 +119,7 @@ def wrong_sums() -> QuerySet[PromoCode]:
 
 
 def repair_sums(promo_id: int) -> None:
-    """Adds the uses of this code up anew. Nobody waits for that: what is counted meanwhile is added to the result."""
+    """Adds the uses of this code up again. Nobody waits for that: what is counted meanwhile is added to the result."""
     used = Checkout.objects.filter(promo_code=OuterRef("pk"), promo_state=State.USED).order_by()
     sums = used.values("promo_code").annotate(discount=Sum("discount_paise"), total=Sum("total_paise"))
     rows = PromoCode.objects.annotate(

@@ -1,4 +1,4 @@
-"""The waiting list of a full time. Who has waited longest is offered the next free place, which is held for them.
+"""The waiting list of a full time. The person who has waited longest is offered the next free place, held for them.
 
 A place that becomes free is not sold to others while somebody waits for it (`places.free_for_newcomers`). Each move is
 one conditional UPDATE of the entry under the lock of the slot; only who moved it may move the slot's numbers.
@@ -111,7 +111,7 @@ def accept(entry: WaitingEntry) -> Cart:
 
 
 def to_offer(_now: datetime) -> "QuerySet[WaitingEntry]":
-    """Who has waited longest for a time that has a free place, or that staff have closed."""
+    """The person who has waited longest for a time that has a free place, or that staff have closed."""
     earlier = WaitingEntry.objects.filter(slot=OuterRef("slot"), state=State.WAITING, pk__lt=OuterRef("pk"))
     is_free = Q(slot__capacity__gt=F("slot__held") + F("slot__booked"))
     is_closed = Q(slot__is_open=False) | Q(slot__is_suspended=True)
@@ -128,7 +128,7 @@ def offers_to_end(now: datetime) -> "QuerySet[WaitingEntry]":
 
 
 def too_late(now: datetime) -> "QuerySet[WaitingEntry]":
-    """Who waits for a time that nobody can buy any more."""
+    """People who wait for a time that nobody can buy any more."""
     late = WaitingEntry.objects.filter(state=State.WAITING, slot__starts_at__lte=now + NOTICE)
     return late.order_by("slot__starts_at", "pk")
 
@@ -186,7 +186,7 @@ def end_offer(entry_id: int, now: datetime) -> list[WaitingEntry]:
 
 
 def _refuse_crowd(user: User, network: str) -> None:
-    """Who has a booking that stands may always wait. Under the lock of the network. Raises NotWaited."""
+    """A person with a booking that stands may always wait. Under the lock of the network. Raises NotWaited."""
     if not network or bookings_that_stand(user.pk).exists():
         return
     entries = WaitingEntry.objects.filter(network=network, state__in=OPEN, slot__starts_at__gt=timezone.now())

@@ -100,7 +100,7 @@ def _usual_checkouts(
 ) -> QuerySet[Checkout]:
     """The checkout, unless other money, a dispute or late money of the same person may have to do with it.
 
-    With few joins: PostgreSQL plans this statement anew each time, and for longer than it reads.
+    With few joins: PostgreSQL plans this statement again each time, and for longer than it reads.
     """
     entries, disputes = (
         LedgerEntry.objects.filter(payment=payment_id),

@@ -174,7 +174,7 @@ class TooManyAttempts(Conflict):
 
 
 class PaymentClosed(Conflict):
-    """The payment was decided as unpaid meanwhile. A cart may be paid anew, a donation may not."""
+    """The payment was decided as unpaid meanwhile. A cart may be paid again, a donation may not."""
 
     default_code = "payment_closed"
     default_detail = _("This payment is closed. Please start again.")
@@ -322,7 +322,7 @@ def _find_or_begin(
     others = payment.attempts.filter(state__in=OPEN_ATTEMPT).exclude(pk=attempt.pk)
     was_never_sent = attempt.sent_at is None and not others.exists()
     if payment.checkout is not None and was_never_sent and attempt.is_past_its_page(now):
-        # No order can be at PhonePe, and the hold of the slot is over: the cart is checked out anew. A donation
+        # No order can be at PhonePe, and the hold of the slot is over: the cart is checked out again. A donation
         # has no slot, and is sent late.
         close_attempt(attempt, AttemptState.EXPIRED, "never_sent", "click")
         return None

@@ -1,7 +1,7 @@
 """Every call of a service to PhonePe passes through `call_gateway`, which records it.
 
-Who opens an order takes the permit for its call before anything is written for it (`reserve_call`): a server that makes
-all its calls refuses a click before it has frozen the cart.
+The permit for the call that opens an order is taken before anything is written for it (`reserve_call`): a server that
+makes all its calls refuses a click before it has frozen the cart.
 """
 
 import math

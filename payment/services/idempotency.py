@@ -41,7 +41,7 @@ def claim_key(caller: str, route: str, key: str, body: Any, good_until: str = ""
     """The row of this key. With a `status_code` it has the stored answer; without one, the caller does the work.
 
     `caller` is `user:<id>` or GUEST. `good_until` names the member of the answer that says when it is worthless: then
-    the work is done anew. Raises Refusal for an invalid key, KeyReused, KeyInUse.
+    the work is done again. Raises Refusal for an invalid key, KeyReused, KeyInUse.
     """
     shortest = SHORTEST_GUEST_KEY if caller == GUEST else SHORTEST_KEY
     if not (shortest <= len(key) <= LONGEST_KEY and key.isascii() and key.isprintable()):

@@ -292,7 +292,7 @@ def _end_if_done(lease: WorkLease, job: Job, now: datetime) -> bool:
 
 def close_unusable_connection() -> None:
     if connection.errors_occurred and not connection.in_atomic_block and not connection.is_usable():
-        connection.close()  # the next query connects anew
+        connection.close()  # the next query connects again
 
 
 @contextmanager

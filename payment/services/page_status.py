@@ -88,7 +88,7 @@ def that_may_tell(payments: QuerySet[Payment]) -> QuerySet[Payment]:
 def most_telling(payments: Iterable[Payment]) -> Payment | None:
     """Of the payments of one cart: the booked one, else one that may still be booked, else one whose money came.
 
-    The newest of several. Who has paid must not read "you have not been charged" of another click.
+    The newest of several. A customer who has paid must not read "you have not been charged" of another click.
     """
     return min(
         payments,

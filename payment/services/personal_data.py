@@ -288,7 +288,7 @@ def _erase_log(person: Person) -> int:
 
 
 def _erase_reasons(person: Person) -> int:
-    """Who of the staff decided stays; what they wrote about it may name the person."""
+    """The name of the member of staff who decided stays; what they wrote about it may name the person."""
     reasons = [
         *person.rows(StateChange).filter(detail__startswith="by user ").exclude(detail__endswith=NO_REASON)
     ]

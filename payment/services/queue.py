@@ -46,7 +46,7 @@ def holds_due(now: datetime) -> "QuerySet[SlotHold]":
 def offers_due(now: datetime) -> "QuerySet[Offer]":
     """Without those whose refund waits for a second person, or was refused by one: staff decide about them.
 
-    A request that was superseded is made anew.
+    A request that was superseded is made again.
     """
     undecided = Q(requested_refund=None) | Q(requested_refund__code="superseded")
     expired = Offer.objects.filter(undecided, state=Offer.State.OPEN, expires_at__lte=now)

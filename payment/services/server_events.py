@@ -51,7 +51,7 @@ def refund_event(type_: ServerEvent.Type, refund: Refund) -> ServerEvent:
 
 
 def write_booking_event(type_: ServerEvent.Type, payment: Payment) -> None:
-    """Of the booking that this payment became, read anew."""
+    """Of the booking that this payment became, read again."""
     booking = Booking.objects.filter(checkout=payment.checkout_id).first()
     if booking is not None:
         booking_event(type_, payment, booking).save(force_insert=True)

@@ -169,7 +169,7 @@ def move_one(booking: Booking, closed: Slot | None, slot: Slot, reason: str) -> 
 
 
 def _is_waiting(booking: Booking, payment: Payment) -> Outcome | None:
-    """Who has been asked to choose, or is about to be refunded, is not moved."""
+    """A customer who has been asked to choose, or is about to be refunded, is not moved."""
     if awaits_refund_of_all(paid_attempt(payment)):
         return Outcome.AWAITING_APPROVAL
     return Outcome.OFFERED if booking.choose_until else None

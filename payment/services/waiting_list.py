@@ -33,7 +33,7 @@ def pass_on(entry_id: int) -> None:
 
 @transaction.atomic
 def end_unsold(entry_id: int) -> None:
-    """Who waits for a time that nobody can buy any more is told, and may look for another one."""
+    """People who wait for a time that nobody can buy any more are told, and may look for another one."""
     _end_unsold(entry_id)
 
 

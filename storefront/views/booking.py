@@ -66,7 +66,7 @@ class AddressMissing(Refusal):
 
 
 class DetailsPage(Page):
-    """Who books, for whom, and where. Whoever is new goes on as a guest; an address with an account needs its code."""
+    """Who books, for whom, and where. A new customer goes on as a guest; an address with an account needs its code."""
 
     template: ClassVar[str] = "storefront/details.html"
 

@@ -215,7 +215,7 @@ def seed_slots(service: PujaService, hours: tuple[int, ...]) -> None:
 
 
 def seed_people(password: str) -> list[str]:
-    """What the person at the terminal must be told. Who exists keeps the password, unless one is given."""
+    """What the person at the terminal must be told. Accounts that exist keep their password, unless one is given."""
     chosen = password or secrets.token_urlsafe(12)
     lines = [
         seed_person(

@@ -24,7 +24,7 @@ addEventListener("pageshow", () => {
 });
 
 // A page that waits for a payment looks every five seconds whether it has moved, and only then goes on: to the page
-// anew, or to where `data-next` leads. To be reloaded all the time would throw whoever has it read aloud back to its top.
+// again, or to where `data-next` leads. To be reloaded all the time would throw whoever has it read aloud back to its top.
 const PAUSE = 5000;
 const { waits, state, next } = document.querySelector("main").dataset;
 

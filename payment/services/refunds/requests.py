@@ -133,7 +133,7 @@ def insert_refund(
 
 
 def supersede_requests(attempt: PaymentAttempt, left: int | None = None) -> None:
-    """Ends requests that no longer fit beside what is owed; the oldest are kept. Staff may request anew.
+    """Ends requests that no longer fit beside what is owed; the oldest are kept. Staff may request again.
 
     `left`, in paise, is 0 when something else was decided about the money: all of them end.
     """
