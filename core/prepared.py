@@ -7,6 +7,7 @@ each transaction another one, such as pgbouncer, each statement is planned as it
 
 import hashlib
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -22,11 +23,23 @@ class StalePlan(OperationalError):
     """A prepared statement can no longer be run, and its transaction has failed. The next one does without it."""
 
 
+@dataclass(frozen=True)
+class _Statement:
+    """`texts`: the parameters that PostgreSQL takes for text, because nothing in the statement says what they are."""
+
+    name: str
+    texts: tuple[int, ...]
+
+    def takes(self, parameters: Sequence[Any]) -> bool:
+        """A number among them would become text; in the statement as it comes it stays a number."""
+        return all(parameters[place] is None or isinstance(parameters[place], str) for place in self.texts)
+
+
 class _Statements:
-    """Of one connection of psycopg: the name of each statement that is prepared on it."""
+    """Of one connection of psycopg: each statement that is prepared on it, by its SQL."""
 
     def __init__(self, is_usable: bool) -> None:
-        self.names: dict[str, str] = {}
+        self.known: dict[str, _Statement] = {}
         self.is_usable = is_usable
         self._stale = 0
 
@@ -35,7 +48,7 @@ class _Statements:
         return f"okpuja_{hashlib.sha256(sql.encode()).hexdigest()[:32]}_{self._stale}"
 
     def forget(self, sqlstate: str) -> None:
-        self.names.clear()
+        self.known.clear()
         self._stale += 1
         self.is_usable &= sqlstate == CHANGED
 
@@ -72,13 +85,23 @@ def _send(cursor: Any, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
 def _prepare(cursor: Any, sql: str, parameters: Sequence[Any]) -> str:
     """What to send for this statement; it is prepared at its first use on this connection."""
     literals, statements = _literals(cursor, parameters), _statements(cursor)
-    if statements is None or (sql not in statements.names and len(statements.names) >= MOST):
+    if statements is None or (sql not in statements.known and len(statements.known) >= MOST):
         return sql % literals
-    if sql not in statements.names:
+    if sql not in statements.known:
         name, places = statements.name(sql), tuple(f"${number}" for number in range(1, len(parameters) + 1))
-        cursor.execute(f"PREPARE {name} AS {sql % places}")
-        statements.names[sql] = name
-    return f"EXECUTE {statements.names[sql]}" + (f"({', '.join(literals)})" if literals else "")
+        # In one message. The types are read as text: psycopg knows no array of them.
+        cursor.execute(
+            f"PREPARE {name} AS {sql % places}; "
+            f"SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = '{name}'"
+        )
+        cursor.nextset()
+        types: list[str] = cursor.fetchone()[0]
+        texts = tuple(place for place, each in enumerate(types) if each == "text")
+        statements.known[sql] = _Statement(name, texts)
+    statement = statements.known[sql]
+    if not statement.takes(parameters):
+        return sql % literals
+    return f"EXECUTE {statement.name}" + (f"({', '.join(literals)})" if literals else "")
 
 
 def _literals(cursor: Any, parameters: Sequence[Any]) -> tuple[str, ...]:

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 from accounts.models import User
 from core import prepared
 from core.compiled import CompiledRead
-from core.databases import insert_rows, read_together, reserving_keys, write_together
+from core.databases import Query, insert_rows, read_together, reserving_keys, write_together
 from payment.models import LedgerEntry, Payment
 from tests.harness import builders
 from tests.harness.databases import ON_POSTGRESQL
@@ -89,6 +89,23 @@ def test_values_are_written_as_they_are(cart, utr):
             assert LedgerEntry.objects.get(pk=entry.pk).reference == entry.reference
             transaction.set_rollback(True)
     assert 2 in uses()
+
+
+@pytest.mark.parametrize(
+    ("sql", "values", "answer"),
+    [
+        ("SELECT %s", [5], 5),
+        ("SELECT %s", [True], True),
+        ("SELECT %s > %s", [10, 9], True),  # "10" comes before "9"
+        ("SELECT GREATEST(%s, %s)", [10, 9], 10),
+        ("SELECT COALESCE(%s, %s)", [None, 9], 9),
+        ("SELECT %s", ["x"], "x"),
+    ],
+)
+def test_a_value_whose_type_the_statement_does_not_say_keeps_it(sql, values, answer):
+    """PostgreSQL takes a parameter without a type for text."""
+    query = Query(sql, values, lambda rows: rows[0][0])
+    assert [read_together(query) for _ in range(2)] == [[answer]] * 2
 
 
 def test_a_value_that_no_column_takes_is_an_error_of_django(future):
