@@ -19,5 +19,21 @@ def when_ready(server: Any) -> None:
     """Loads here what the first request of each process would load. What the collector does not visit stays shared."""
     if "okpuja.wsgi" in sys.modules:
         import_module("okpuja.urls")
+        warm_pages()
     gc.collect()
     gc.freeze()
+
+
+def warm_pages() -> None:
+    """Compiles the addresses, the translations and the templates of customers, which takes as long as fifty requests."""
+    from django.conf import settings  # noqa: PLC0415 - gunicorn loads this module before there are settings
+    from django.template.loader import get_template  # noqa: PLC0415
+
+    from okpuja.gunicorn_worker import crowded_page  # noqa: PLC0415
+
+    for code, _ in settings.LANGUAGES:
+        for is_of_payment in (False, True):
+            crowded_page(is_of_payment, code.partition("-")[0])
+    for folder in ("storefront", "payment"):
+        for template in (settings.BASE_DIR / folder / "templates" / folder).glob("*.html"):
+            get_template(f"{folder}/{template.name}")
