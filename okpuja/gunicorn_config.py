@@ -25,7 +25,7 @@ def when_ready(server: Any) -> None:
 
 
 def warm_pages() -> None:
-    """Compiles the addresses, the translations and the templates of customers, which takes as long as fifty requests."""
+    """Compiles the addresses, the translations and the templates of customers, as long as fifty requests take."""
     from django.conf import settings  # noqa: PLC0415 - gunicorn loads this module before there are settings
     from django.template.loader import get_template  # noqa: PLC0415
 

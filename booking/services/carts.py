@@ -23,7 +23,7 @@ from booking.pricing import find_promo_problem, with_package_price
 from booking.services.places import SlotFull, earliest_start, free_slots, is_offered
 from core.compiled import CompiledRead
 from core.databases import Query
-from core.dates import spell_date
+from core.dates import spell_date, spell_time
 from core.errors import Conflict, InvalidField, Refusal
 from core.language import Text
 
@@ -222,8 +222,7 @@ def add_free_times(problem: Text, cart: Cart) -> Text:
         format_lazy(
             "{day}: {times}",
             day=lazy(spell_date, str)(day, year=False),
-            times=", ".join(f"{start:%H:%M}" for start in times[:TIMES_SHOWN])
-            + ", …" * (len(times) > TIMES_SHOWN),
+            times=lazy(_listed, str)(tuple(times[:TIMES_SHOWN]), len(times) > TIMES_SHOWN),
         )
         for day, times in days[:DAYS_SHOWN]
     ]
@@ -246,7 +245,7 @@ def _find_date_problem(cart: Cart) -> tuple[str, Text] | None:
         return "selected_time", _("This time has passed.")
     if cart.starts_at < (earliest := timezone.localtime(earliest_start())):
         near = _("This time is too near. Choose one after {time} on {date}.")
-        at = {"time": f"{earliest:%H:%M}", "date": lazy(spell_date, str)(earliest, year=False)}
+        at = {"time": lazy(spell_time, str)(earliest), "date": lazy(spell_date, str)(earliest, year=False)}
         return "selected_time", format_lazy(near, **at)
     return None
 
@@ -282,11 +281,19 @@ def _require_opening_hours(cart: Cart) -> None:
     if not spans or any(opens <= cart.selected_time <= closes for opens, closes in spans):
         raise InvalidField("selected_date", _("We are closed then. Please choose another day or time."))
     if len(spans) == 1:
-        opens, closes = (f"{each:%H:%M}" for each in spans[0])
+        opens, closes = (lazy(spell_time, str)(each) for each in spans[0])
         between = _("Choose a time between {opens} and {closes}.")
         raise InvalidField("selected_time", format_lazy(between, opens=opens, closes=closes))
-    hours = ", ".join(f"{opens:%H:%M}–{closes:%H:%M}" for opens, closes in spans)
+    hours = lazy(_joined_spans, str)(spans)
     raise InvalidField("selected_time", format_lazy(_("Choose a time within {hours}."), hours=hours))
+
+
+def _listed(times: tuple[datetime, ...], has_more: bool) -> str:
+    return ", ".join(map(spell_time, times)) + ", …" * has_more
+
+
+def _joined_spans(spans: list[tuple[time, time]]) -> str:
+    return ", ".join(f"{spell_time(opens)}–{spell_time(closes)}" for opens, closes in spans)
 
 
 def _build_cart(

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db.models import Count, DurationField, F, Max, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -22,6 +23,7 @@ from booking.models import Booking, HoldNetwork, SlotHold, WaitingEntry
 from core.clocks import SKEW, is_running
 from core.compiled import CompiledValues
 from core.databases import Query, read_together
+from core.dates import spell_time
 from core.errors import Conflict
 from core.language import Text
 
@@ -77,7 +79,7 @@ class History:
         first = timedelta(minutes=settings.HOLD_COOL_DOWN_MINUTES) / settings.PAYMENT_TIME_SCALE
         until = self.last_end + min(first * 2 ** min(excess - 1, 10), longest)
         if is_running(until, now, longest):
-            time = f"{timezone.localtime(until + timedelta(minutes=1)):%H:%M}"  # the next full minute
+            time = lazy(spell_time, str)(until + timedelta(minutes=1))  # the next full minute
             raise CoolDown(format_lazy(detail, time=time), case, until - now, wasted=self.wasted)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
+from django.utils.functional import lazy
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -21,6 +22,7 @@ from booking.models import Checkout
 from booking.services import lead_time, longest_page_life, page_life
 from core.clocks import database_now, plausible_end
 from core.databases import insert_rows, update_row, write_together
+from core.dates import spell_time
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
 from payment.gateways import (
@@ -144,7 +146,7 @@ class OpenElsewhere(Conflict):
         detail = self.ON_PAGE if attempt.channel == Channel.PAGE else self.default_detail
         expires_at = timezone.localtime(attempt.expires_at)
         super().__init__(
-            format_lazy(detail, until=f"{expires_at:%H:%M}"),
+            format_lazy(detail, until=lazy(spell_time, str)(expires_at)),
             payment_id=attempt.payment_id,
             channel=attempt.channel,
             target_app=attempt.target_app or None,

@@ -64,7 +64,7 @@ def test_who_chooses_a_time_that_is_full_or_not_offered_is_told_the_free_ones(
     mine, package, slots, days, time, status, problem
 ):
     answer = mine.post(CARTS, choice(package, days, time))
-    offered = free(f"{day(3)}: 11:00, 16:00", f"{day(4)}: 09:00")
+    offered = free(f"{day(3)}: 11:00 AM, 4:00 PM", f"{day(4)}: 9:00 AM")
 
     assert (answer.status_code, answer.json()["error"]) == (status, f"{problem} {offered}")
 
@@ -72,14 +72,14 @@ def test_who_chooses_a_time_that_is_full_or_not_offered_is_told_the_free_ones(
 def test_a_closed_time_is_refused_with_what_is_left_of_that_day_and_the_next(mine, package, slots):
     answer = mine.post(CARTS, choice(package, 4, "10:00"))
 
-    assert answer.json()["error"].endswith(free(f"{day(4)}: 09:00", f"{day(5)}: 07:00"))
+    assert answer.json()["error"].endswith(free(f"{day(4)}: 9:00 AM", f"{day(5)}: 7:00 AM"))
     assert answer.json()["selected_time"] == [answer.json()["error"]]
 
 
 def test_after_the_last_day_the_first_days_are_named(mine, package, slots):
     answer = mine.post(CARTS, choice(package, 20, "10:00"))
 
-    assert answer.json()["error"].endswith(free(f"{day(3)}: 11:00, 16:00", f"{day(4)}: 09:00"))
+    assert answer.json()["error"].endswith(free(f"{day(3)}: 11:00 AM, 4:00 PM", f"{day(4)}: 9:00 AM"))
 
 
 def test_a_time_that_is_too_near_is_refused_with_those_that_are_not(mine, package, slots):
@@ -89,7 +89,7 @@ def test_a_time_that_is_too_near_is_refused_with_those_that_are_not(mine, packag
     )
 
     assert answer.status_code == 400
-    assert answer.json()["error"].endswith(free(f"{day(3)}: 11:00, 16:00", f"{day(4)}: 09:00"))
+    assert answer.json()["error"].endswith(free(f"{day(3)}: 11:00 AM, 4:00 PM", f"{day(4)}: 9:00 AM"))
 
 
 def test_when_nothing_is_free_that_is_said(mine, package, slots):
@@ -120,7 +120,7 @@ def test_another_time_for_a_cart_that_is_there_is_refused_in_the_same_way(mine, 
 
     assert [answer.status_code for answer in answers] == [409, 400]
     assert all(
-        answer.json()["error"].endswith(free(f"{day(3)}: 11:00, 16:00", f"{day(4)}: 09:00"))
+        answer.json()["error"].endswith(free(f"{day(3)}: 11:00 AM, 4:00 PM", f"{day(4)}: 9:00 AM"))
         for answer in answers
     )
 
@@ -132,13 +132,13 @@ def test_at_the_click_on_pay_the_free_times_are_named_too(mine, package, slots, 
     answer = mine.post(PAY, {"cart_id": cart["id"]})
 
     assert answer.status_code in (400, 409)
-    assert answer.json()["error"].endswith(free(f"{day(3)}: 16:00", f"{day(4)}: 09:00"))
+    assert answer.json()["error"].endswith(free(f"{day(3)}: 4:00 PM", f"{day(4)}: 9:00 AM"))
 
 
 def test_the_times_are_named_in_the_language_of_the_reader(mine, package, slots):
     answer = mine.post(CARTS, choice(package), HTTP_ACCEPT_LANGUAGE="hi").json()
     with override("hi"):
-        in_hindi = spell_date(builders.in_days(3), year=False)
+        in_hindi = f"{spell_date(builders.in_days(3), year=False)}: सुबह 11:00, शाम 4:00"
 
     assert in_hindi in answer["user_message"]
     assert day(3) in answer["error"]
@@ -157,5 +157,5 @@ def test_a_refusal_takes_as_many_queries_for_many_slots(mine, package, slots, dj
 def test_a_puja_without_slots_names_its_opening_hours(mine, package):
     assert (
         mine.post(CARTS, choice(package, 3, "05:00")).json()["error"]
-        == "Choose a time between 06:00 and 21:00."
+        == "Choose a time between 6:00 AM and 9:00 PM."
     )
