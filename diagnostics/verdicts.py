@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from diagnostics import webhook_check
-from diagnostics.dependencies import SQLITE, CheckResult
+from diagnostics.dependencies import SQLITE, TARGETS, CheckResult
 from diagnostics.dns import is_on_this_machine
 from diagnostics.enums import TIMEOUTS, Culprit, Finding, Verdict
 from diagnostics.evidence import (
@@ -37,7 +37,6 @@ SLOW_NAMES = (
     "ask the hosting provider, or name another server in /etc/resolv.conf."
 )
 NO_TARGET = Target(Role.API, "")  # where the settings name no address of PhonePe
-DEPENDENCIES = ("database", "cache", "disk", "worker", "webhook", "webhook_silence", "mail", "broker", "load")
 # Which warning about the settings may be the cause of what; of those that are not here, of nothing.
 HELPED_BY = {
     f"payment.{UNUSED_SETTING}": frozenset(Verdict),
@@ -114,7 +113,7 @@ def text_fields(evidence: Evidence) -> dict[str, str]:
         degraded = f"Not usable is {failed.target.host_port}, {failed.target.route}: {why}"
     meaning, slow = evidence.meaning, evidence.slow_resolution
     certificates = [attempt.certificate for attempt in subject.attempts if attempt.certificate]
-    checks = {name: evidence.dependencies.get(name, CheckResult(name, "")) for name in DEPENDENCIES}
+    checks = {name: evidence.dependencies.get(name, CheckResult(name, "")) for name in (*TARGETS, "load")}
     return {
         "problem": evidence.settings_problem,
         "what": str(fault.label) if fault else "",
