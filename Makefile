@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: run dev test test-fast test-sqlite test-postgresql samples proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics messages lock pictures docs-site clients \
+.PHONY: run dev test test-fast test-sqlite test-postgresql samples proofs wire-table frontends diagnose-lab defects mutants browser races torture siege restore-drill rolling-restart check bench metrics links messages lock pictures docs-site clients \
 	audit help
 .DEFAULT_GOAL := help
 
@@ -33,6 +33,7 @@ help:
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
+	@echo "make links             write the line numbers of the links in docs/architecture.md anew"
 	@echo "make bench [ARGS=rush] how fast, how light: the figures that must hold, as a table (docs/performance.md keeps it)"
 
 run: $(VENV)/.run .env
@@ -168,6 +169,9 @@ bench: $(VENV)/.dev
 
 metrics: $(VENV)/.dev
 	@$(BIN)/python tools/code_metrics.py
+
+links: $(VENV)/.dev
+	@$(BIN)/python tools/code_links.py
 
 $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "python3 -m venv failed. On Debian or Ubuntu: apt-get install python3-venv"; exit 1; }

@@ -1,8 +1,6 @@
 """What the documents for developers name exists: files, functions, classes, make targets, management commands."""
 
-import ast
 import re
-from pathlib import Path
 
 import pytest
 from django.core.management import get_commands
@@ -10,15 +8,16 @@ from django.core.management import get_commands
 from payment.models.payments import ATTEMPT_FROM, FULFILMENT_FROM, PAYMENT_FROM
 from payment.models.refunds import REFUND_FROM
 from tests.harness import ROOT
+from tools.code_links import LINK as CODE_LINK
+from tools.code_links import line_of
 
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("docs/architecture.md", "docs/decisions.md", "docs/deployment.md", "docs/api.md", "docs/phonepe.md"),
     "docs/frontends.md",
 ]
-LINK = re.compile(r"\]\(([^)#]+)\)")
+LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"`((?:[\w.*-]+/)+[\w.*-]*)`")
-NAME_IN_FILE = re.compile(r"`(\w+)`\s+in\s+\[[^\]]+\]\(([^)#]+)\)")
 TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)")
 FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
@@ -26,6 +25,10 @@ FOLDERS = {path.name for path in ROOT.iterdir() if path.is_dir()}
 
 def text_of(document: str) -> str:
     return (ROOT / document).read_text(encoding="utf-8")
+
+
+ARCHITECTURE = text_of("docs/architecture.md")
+SCREEN = 20  # lines
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -41,26 +44,26 @@ def test_paths_of_this_repository_exist(document):
     assert missing - {"mail/"} == set()
 
 
-def test_functions_and_classes_of_the_architecture_are_where_it_says():
-    named = NAME_IN_FILE.findall(text_of("docs/architecture.md"))
-    assert len(named) >= 10
-    assert [(name, link) for name, link in named if name not in names_of(ROOT / "docs" / link)] == []
+def test_links_of_the_architecture_into_the_code_lead_to_what_they_name():
+    """Within a screen of it: each change above a function moves it, and `make links` writes the numbers anew."""
+    links = [(name, int(line), line_of(name, file)) for name, file, line in CODE_LINK.findall(ARCHITECTURE)]
+    assert len(links) >= 50
+    assert [link for link in links if abs(link[1] - link[2]) > SCREEN] == []
 
 
-def names_of(file: Path) -> set[str]:
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    tree = ast.parse(file.read_text())
-    tables = {node.target.id for node in tree.body if isinstance(node, ast.AnnAssign)}
-    return tables | {node.name for node in ast.walk(tree) if isinstance(node, kinds)}
+def test_one_payment_is_twelve_functions_in_at_most_twelve_files():
+    story = ARCHITECTURE.partition("in twelve steps")[2].partition("\n## ")[0]
+    _, *steps = re.split(r"(?m)^\d+\. \*\*", story)
+    first = [CODE_LINK.search(step) for step in steps]
+    assert len({(link[1], link[2]) for link in first}) == 12
+    assert len({link[2] for link in first}) <= 12
 
 
 def test_each_question_of_the_architecture_is_answered_by_a_function_or_table():
-    asked = (
-        text_of("docs/architecture.md").partition("## Where a question is decided")[2].partition("\n## ")[0]
-    )
+    asked = ARCHITECTURE.partition("## Where a question is decided")[2].partition("\n## ")[0]
     rows = re.findall(r"(?m)^\| ([^|]+\?) \| (.+) \|$", asked)
     assert len(rows) >= 10
-    assert [question for question, answer in rows if not NAME_IN_FILE.search(answer)] == []
+    assert [question for question, answer in rows if not CODE_LINK.search(answer)] == []
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)
@@ -85,9 +88,7 @@ def test_management_commands_exist(document):
     ],
 )
 def test_the_pictures_of_states_are_the_tables_of_transitions(after, table):
-    picture = (
-        text_of("docs/architecture.md").partition(after)[2].partition("```mermaid")[2].partition("```")[0]
-    )
+    picture = ARCHITECTURE.partition(after)[2].partition("```mermaid")[2].partition("```")[0]
     drawn = {(start, end) for start, end in re.findall(r"(?m)^    (\w+) --> (\w+)", picture)}
     moves = {(start.name, end.name) for end, sources in table.items() for start in sources}
     assert drawn == moves
