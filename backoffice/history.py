@@ -88,6 +88,7 @@ class Entry:
     at: datetime
     who: str
     what: Text
+    is_new: bool  # added: before it there was nothing
     name: str
     reason: str
     changes: list[Change]
@@ -110,6 +111,7 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
             at=row.history_date,
             who=row.history_user.full_name or row.history_user.email if row.history_user else _("the system"),
             what=WHAT[row.history_type],
+            is_new=row.history_type == "+",
             name=names.get(row.id, f"{row.id}"),
             reason=row.history_change_reason or "",
             changes=[*_changes(row, former.get(row.former))],

@@ -64,6 +64,7 @@ class PriestForm(forms.ModelForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.fields["name_hi"].help_text = ""
+        self.fields["email"].help_text = _("New, moved and cancelled bookings are told here.")
         instance: Priest = self.instance
         if instance.pk is None:
             return

@@ -3,6 +3,7 @@
 import logging
 from datetime import date, timedelta
 from typing import Any, cast
+from urllib.parse import urlencode
 
 from django import forms
 from django.contrib.admin.models import ADDITION, LogEntry
@@ -39,22 +40,53 @@ class PeriodForm(forms.Form):
         return fields
 
 
-def last_month() -> dict[str, date]:
-    end = timezone.localdate().replace(day=1) - timedelta(days=1)
+def last_month(today: date) -> dict[str, date]:
+    end = today.replace(day=1) - timedelta(days=1)
     return {"first": end.replace(day=1), "last": end}
+
+
+def usual_periods(today: date) -> list[tuple[str, dict[str, date]]]:
+    """Those that accountants ask for most, with their titles. Financial years begin in April."""
+    year = date(today.year - (today.month < 4), 4, 1)
+    year_before = {"first": year.replace(year=year.year - 1), "last": year - timedelta(days=1)}
+    return [
+        (_("Today"), {"first": today, "last": today}),
+        (_("This month"), {"first": today.replace(day=1), "last": today}),
+        (_("Last month"), last_month(today)),
+        (_("This financial year"), {"first": year, "last": today}),
+        (_("Last financial year"), year_before),
+    ]
+
+
+def period_links(form: PeriodForm) -> list[tuple[str, str, bool]]:
+    """Title, query, whether the form shows this period."""
+    shown = {name: str(form[name].value()) for name in ("first", "last")}
+    return [
+        (title, urlencode(period), shown == {name: str(day) for name, day in period.items()})
+        for title, period in usual_periods(timezone.localdate())
+    ]
 
 
 @desk_page(rights.SEE_LEDGER)
 def exports(request: HttpRequest) -> HttpResponse:
     """GET chooses a period, last month at first; POST with `file`, as in "gst:csv", takes a table along."""
-    form = PeriodForm(request.POST) if request.method == "POST" else PeriodForm(initial=last_month())
+    if request.method == "POST":
+        form = PeriodForm(request.POST)
+    else:
+        form = (
+            PeriodForm(request.GET)
+            if "first" in request.GET
+            else PeriodForm(initial=last_month(timezone.localdate()))
+        )
     name, _colon, kind = request.POST.get("file", "").partition(":")
     if request.method == "POST" and name in EXPORTS and kind in ("csv", "xlsx") and form.is_valid():
         return send_table(
             request, name, EXPORTS[name], kind, form.cleaned_data["first"], form.cleaned_data["last"]
         )
     tables = [(key, export.title) for key, export in EXPORTS.items()]
-    return show(request, "backoffice/exports.html", _("Exports"), form=form, tables=tables)
+    return show(
+        request, "backoffice/exports.html", _("Exports"), form=form, tables=tables, periods=period_links(form)
+    )
 
 
 def send_table(
@@ -83,7 +115,7 @@ def send_table(
 @desk_page(rights.SEE_LEDGER)
 def reports(request: HttpRequest) -> HttpResponse:
     """What came and went back in a period, by one of DIMENSIONS."""
-    form = PeriodForm(request.GET) if "first" in request.GET else PeriodForm(last_month())
+    form = PeriodForm(request.GET) if "first" in request.GET else PeriodForm(last_month(timezone.localdate()))
     asked = request.GET.get("by", "")
     by = asked if asked in DIMENSIONS else "puja"
     with reading_replica():
@@ -93,6 +125,7 @@ def reports(request: HttpRequest) -> HttpResponse:
         "backoffice/reports.html",
         _("Reports"),
         form=form,
+        periods=period_links(form),
         by=by,
         dimensions=[(key, dimension.title) for key, dimension in DIMENSIONS.items()],
         found=found,

@@ -51,7 +51,7 @@ FIELDS = {
 @desk_page(rights.MAKE_BOOKINGS)
 def phone_booking(request: HttpRequest) -> HttpResponse:
     """First who and what, then when and how it is paid. The same form twice is one booking."""
-    first = PersonForm(request.POST or None)
+    first = PersonForm(request.POST or None, initial=_person_of_page(request))
     if request.method != "POST" or not first.is_valid():
         links = PayLink.objects.filter(ended_at=None).select_related("checkout__user", "checkout__payment")
         return show(
@@ -80,6 +80,13 @@ def phone_booking(request: HttpRequest) -> HttpResponse:
         package=package,
         person=first.cleaned_data,
     )
+
+
+def _person_of_page(request: HttpRequest) -> dict[str, str]:
+    """`?person=`, as the page of a person leads here: nobody writes down again how to reach them."""
+    key = row_id(request.GET.get("person", ""))
+    person = User.objects.filter(pk=key).first() if key and may(request, rights.SEE_PEOPLE) else None
+    return {"phone": person.phone or "", "name": person.full_name, "email": person.email} if person else {}
 
 
 def _book(request: HttpRequest, form: BookingForm) -> HttpResponse:

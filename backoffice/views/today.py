@@ -25,12 +25,16 @@ def today(request: HttpRequest) -> HttpResponse:
     now, this_day = timezone.now(), timezone.localdate()
     day = _asked_day(request) or this_day
     hours = agenda(day)
+    lines = [line for hour in hours for line in hour.lines]
     context: dict[str, Any] = {
         "day": day,
         "is_today": day == this_day,
         "day_before": day - timedelta(days=1),
         "day_after": day + timedelta(days=1),
         "agenda": hours,
+        "bookings": len(lines),
+        "paid_paise": sum((line.paid_paise or 0) - line.back_paise for line in lines),
+        "without_priest": sum(not line.priests for line in lines),
         "next_day": None if hours else next_day_with_bookings(day),
         "needs": counted_needs(request, now),
     }

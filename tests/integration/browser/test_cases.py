@@ -107,6 +107,7 @@ def test_a_case_is_read_and_300_rupees_go_back_in_three_clicks(booked, at_desk, 
     staff.page.get_by_label("Amount").fill("300")
     staff.click("button", "Show what will happen")
     staff.sees("₹300.00")
+    expect(staff.page.locator("section:focus")).to_contain_text("What will happen")  # not at the top again
     staff.sees("The booking stays as it is")
     shot_of(staff.page, f"refund-{size}")
     assert_nothing_serious(staff.page)

@@ -4,6 +4,7 @@ from uuid import uuid4
 
 import pytest
 from django.utils import timezone
+from playwright.sync_api import expect
 
 from payment.models import LedgerEntry, ManualEntry, PayLink
 from payment.services.by_hand import ManualPayment, book_by_hand
@@ -50,6 +51,11 @@ def test_a_booking_on_the_phone_with_its_link_takes_four_clicks(package, slot, a
     staff.click("button", "Make the booking")
     staff.sees("Send by WhatsApp")
     look(staff, f"phone-link-{size}")
+    link = staff.page.locator("[data-copies]")
+    staff.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    staff.page.get_by_role("button", name="Copy").click()
+    expect(staff.page.get_by_role("button", name="Copied")).to_be_visible()
+    assert staff.page.evaluate("navigator.clipboard.readText()") == link.text_content()
 
     assert staff.clicks == 4  # with the sidebar and WhatsApp six, of eight
     assert PayLink.objects.get().checkout.user == alice

@@ -84,8 +84,10 @@ def decide(client, url, reason="asked by phone", **fields):
 
 
 def test_a_call_is_answered_from_the_page(booking, desk):
-    page = text(desk("Support").get(address(booking)))
+    answer = desk("Support").get(address(booking))
+    page = text(answer)
 
+    assert reverse("desk:person", args=[booking.user_id]) in answer.content.decode()  # what else they booked
     for fact in (
         booking.checkout.puja_title,
         "10:00",

@@ -16,6 +16,7 @@ from openpyxl import load_workbook
 
 from backoffice.exports import EXPORTS, as_csv, as_xlsx
 from backoffice.reports import DIMENSIONS, report
+from backoffice.views.exports import usual_periods
 from booking.models import Assignment, Checkout, Priest
 from core.replica import REPLICA
 from okpuja.settings import database
@@ -188,6 +189,31 @@ def test_the_page_gives_the_tables_and_notes_who_took_them(desk, trade):
     sheets.close()
     assert desk("Support").post(page, {**period, "file": "gst:csv"}).status_code == 403
     assert accountant.get(reverse("desk:reports"), period).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("today", "title", "first", "last"),
+    [
+        ("2026-11-28", "Last month", "2026-10-01", "2026-10-31"),
+        ("2026-11-28", "This financial year", "2026-04-01", "2026-11-28"),
+        ("2027-03-31", "Last financial year", "2025-04-01", "2026-03-31"),
+        ("2027-01-01", "Last month", "2026-12-01", "2026-12-31"),
+    ],
+)
+def test_the_usual_periods_are_those_of_an_indian_accountant(today, title, first, last):
+    assert dict(usual_periods(date.fromisoformat(today)))[title] == {
+        "first": date.fromisoformat(first),
+        "last": date.fromisoformat(last),
+    }
+
+
+@pytest.mark.parametrize("page", ["exports", "reports"])
+def test_a_usual_period_is_one_click_and_stays_chosen(desk, page):
+    accountant, address = desk("Accountant"), reverse(f"desk:{page}")
+    _title, query, _is_chosen = accountant.get(address).context["periods"][3]
+    chosen = accountant.get(f"{address}?{query}").context["periods"]
+
+    assert [is_chosen for *_, is_chosen in chosen].index(True) in (1, 3)  # in April both are the same
 
 
 @pytest.fixture(scope="module")

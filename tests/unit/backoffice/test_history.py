@@ -44,6 +44,7 @@ def test_what_nobody_is_logged_in_for_is_of_the_system(desk, service):
 
     assert (entry.who, str(entry.what)) == ("the system", "added")
     assert service.title in {change.after for change in entry.changes}
+    assert "→ " not in page.content.decode().partition("<tbody>")[2]  # before it there was nothing
 
 
 def test_a_use_of_a_promo_code_is_no_change_of_it(desk, alice, package):

@@ -177,6 +177,6 @@ def test_why_an_action_is_refused_is_read_in_hindi(client, staff, alice, package
 
     page = client.get(f"/admin/desk/case/{number}/stop/").content.decode()
 
-    (refused,) = re.findall(r"<h2>[^<]*</h2><p>([^<]*)</p></section>", page)
+    (refused,) = re.findall(r"<h2>[^<]*</h2><p>([^<]*)</p>\s*<div", page)
     assert DEVANAGARI.search(refused)
     assert latin_words(refused) == {}

@@ -55,6 +55,15 @@ def test_a_booking_on_the_phone_is_a_link_to_send(desk, first, slot, phonepe):
     assert "/pay/link/" in page
     assert support.post(PHONE, last(slot, fields)).url == made.url  # the same form twice
     assert "not opened yet" in support.get(PHONE).content.decode()
+    person = reverse("desk:person", args=[link.checkout.user_id])
+    again = f"{PHONE}?person={link.checkout.user_id}"
+    assert again in support.get(person).content.decode()
+    form = support.get(again).context["form"]
+    assert [form[name].value() for name in ("phone", "name", "email")] == [
+        "+919876500077",
+        "Asha",
+        "asha@example.com",
+    ]
     support.post(made.url)
     slot.refresh_from_db()
     assert slot.held == 0

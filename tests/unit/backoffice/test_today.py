@@ -57,9 +57,11 @@ def test_the_agenda_says_what_goes_back_and_not_what_is_only_asked_for(alice, pa
     attempt = booking.checkout.payment.attempts.get()
     create_refund(attempt, 30_000, "a late priest", asked_by=staff)
     create_refund(attempt, 20_000, "more", asked_by=staff, held_because=Refund.Hold.SECOND_PERSON)
-    [hour] = desk("Support").get(PAGE).context["agenda"]
+    page = desk("Support").get(PAGE)
+    [hour] = page.context["agenda"]
 
     assert hour.lines[0].back_paise == 30_000
+    assert "1 booking · ₹800.00 paid · 1 without a priest" in page.content.decode()
 
 
 def test_a_puja_by_video_is_online_and_has_no_address(desk, alice, slotless_service):

@@ -1,0 +1,22 @@
+/* On every page of the desk: a button beside each number that is copied, and the focus on what is to be corrected.
+   Without scripts numbers are selected by hand, and errors stand beside their fields all the same. */
+(() => {
+  const desk = document.getElementById("desk");
+  const write = (source) => {
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "desk-copy";
+    button.textContent = desk.dataset.copy;
+    button.setAttribute("aria-live", "polite");
+    button.title = `${desk.dataset.copy}: ${source.textContent.trim()}`;
+    button.addEventListener("click", async () => {
+      await navigator.clipboard.writeText(source.textContent.trim());
+      button.textContent = desk.dataset.copied;
+      setTimeout(() => (button.textContent = desk.dataset.copy), 2000);
+    });
+    source.after(" ", button);
+  };
+  // Browsers give the clipboard to pages under HTTPS, and on this machine.
+  if (navigator.clipboard) desk.querySelectorAll("[data-copies]").forEach(write);
+  desk.querySelector("[aria-invalid=true]")?.focus();
+})();
