@@ -24,12 +24,18 @@ from diagnostics.load import root_cause
 from diagnostics.probes import describe_answer, is_html, is_redirect
 from diagnostics.targets import Role, Target
 from payment.models import PaymentAttempt, WebhookEvent
-from payment.phonepe import self_test
 from payment.phonepe.credentials import ENVIRONMENT_OF_HOST, Merchant
 from payment.phonepe.enums import Stage
 from payment.phonepe.errors import WIRE_ERRORS
 from payment.phonepe.schemas import json_object
 from payment.phonepe.transport import Address, Answer, Deadline, Resolver, Session
+from payment.phonepe.webhooks import (
+    SELF_TEST_HEADER,
+    create_self_test_token,
+    proves_self_test,
+    self_test_body,
+    sign_self_test,
+)
 from payment.states import AttemptState
 
 T = TypeVar("T")
@@ -130,14 +136,14 @@ class Caller:
     def phonepe_calls(self, check: CheckResult) -> CheckResult:
         """With wrong credentials first, then with PhonePe's, at last in forms that PhonePe does not use."""
         deadline = Deadline(FIRST_SECONDS)
-        wrong = self_test.body(), self_test.create_token()
+        wrong = self_test_body(), create_self_test_token()
         refused = _try_twice(lambda within: self._call(check, within, WRONG_CREDENTIALS, *wrong), deadline)
         if isinstance(refused, CheckResult):
             return refused
         if fault := _fault_of_refusal(check, refused):
             return fault
-        body = self_test.body(PHONEPE_BYTES)
-        if not self_test.sign(self.merchant, body):
+        body = self_test_body(PHONEPE_BYTES)
+        if not sign_self_test(self.merchant, body):
             return check.failed(
                 "no_secret", "the settings have no secret for webhooks: every call of PhonePe gets 401"
             )
@@ -161,7 +167,7 @@ class Caller:
     def _note_of_unusual_calls(self, check: CheckResult, *, is_fast: bool) -> CheckResult | None:
         """Chunked bodies, large ones, and the address without its last slash."""
         deadline = Deadline(MORE_SECONDS)
-        large = self_test.body(LARGE_BYTES)
+        large = self_test_body(LARGE_BYTES)
         chunked = self._fault_of_call(check, deadline, large, in_chunks=True)
         if chunked and (is_fast or chunked.fault != "slow"):
             if limited := self._fault_of_call(check, Deadline(1), large):
@@ -173,7 +179,7 @@ class Caller:
                 f"a body in chunks (Transfer-Encoding: chunked) does not pass: {chunked.detail}. Let the server in "
                 "front pass such bodies on (nginx: proxy_http_version 1.1)",
             )
-        fault = self._fault_of_call(check, deadline, self_test.body(), url=self.url.rstrip("/"))
+        fault = self._fault_of_call(check, deadline, self_test_body(), url=self.url.rstrip("/"))
         if fault and (is_fast or fault.fault != "slow"):
             return check.failed(
                 "slash",
@@ -186,8 +192,8 @@ class Caller:
         self, check: CheckResult, deadline: Deadline, body: bytes, *, url: str = "", in_chunks: bool = False
     ) -> CheckResult | None:
         """With PhonePe's credentials. None when they are accepted and every byte arrived."""
-        token = self_test.create_token()
-        headers = self_test.sign(self.merchant, body)
+        token = create_self_test_token()
+        headers = sign_self_test(self.merchant, body)
         answer = self._call(check, deadline, headers, body, token, url=url, in_chunks=in_chunks)
         return answer if isinstance(answer, CheckResult) else _fault_of_acceptance(check, answer, token, body)
 
@@ -203,7 +209,7 @@ class Caller:
         in_chunks: bool = False,
     ) -> Answer | CheckResult:
         request = self.session.start_request(deadline)
-        headers = {"Content-Type": "application/json", self_test.HEADER: token, **credentials}
+        headers = {"Content-Type": "application/json", SELF_TEST_HEADER: token, **credentials}
         sent = chunks(body) if in_chunks else body
         try:
             return self.session.send_request(request, "POST", url or self.url, body=sent, headers=headers)
@@ -301,7 +307,7 @@ def _fault_of_acceptance(check: CheckResult, answer: Answer, token: str, body: b
         return check.failed("changed", f"the body does not arrive: the server in front drops it ({summary})")
     if answer.http_status != 200:
         return _fault_in_front(check, answer)
-    if self_test.proves(said, token, body):
+    if proves_self_test(said, token, body):
         return None
     if "proof" in said:
         return check.failed(

@@ -11,7 +11,7 @@ from rest_framework.viewsets import ViewSet
 from core.errors import Refusal
 from payment.gateways import NotAuthentic, authenticate_webhook
 from payment.models import WebhookEvent
-from payment.phonepe import self_test
+from payment.phonepe.webhooks import SELF_TEST_HEADER, is_self_test, self_test_proof
 from payment.services.webhooks import FIRST_POLL, process_now, receive_webhook
 
 logger = logging.getLogger(__name__)
@@ -62,12 +62,10 @@ class WebhookViewSet(ViewSet):
         raw: HttpRequest = request._request
         if not raw.body.strip():
             raise EmptyCall
-        test_token = raw.headers.get(self_test.HEADER, "")
-        if self_test.is_ours(
-            test_token
-        ):  # the self-test is authenticated as strictly; nothing of it is stored
+        test_token = raw.headers.get(SELF_TEST_HEADER, "")
+        if is_self_test(test_token):  # the self-test is authenticated as strictly; nothing of it is stored
             authenticate_webhook(raw.headers, raw.body)
-            return Response({"success": True, "proof": self_test.proof(test_token, raw.body)})
+            return Response({"success": True, "proof": self_test_proof(test_token, raw.body)})
         try:
             event = receive_webhook(raw.headers, raw.body, FIRST_POLL)
         except NotAuthentic:

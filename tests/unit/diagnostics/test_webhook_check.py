@@ -12,9 +12,9 @@ from django.urls import reverse
 from diagnostics import webhook_check
 from diagnostics.webhook_check import check_webhook
 from payment.models import WebhookEvent
-from payment.phonepe import self_test
 from payment.phonepe.credentials import current
 from payment.phonepe.transport import Resolver
+from payment.phonepe.webhooks import SELF_TEST_HEADER, create_self_test_token, sign_self_test
 from tests.harness.certificates import Authority
 from tests.harness.network import refusing_port
 
@@ -271,7 +271,7 @@ def test_a_host_that_our_own_application_does_not_know_is_told(shop, settings):
 def test_another_installation_at_our_address_is_told(shop):
     """It takes the login, knows no token of ours, and keeps the call as an ordinary one."""
     shop.change = lambda headers, body: (
-        ({k: v for k, v in headers.items() if k != self_test.HEADER}, body)
+        ({k: v for k, v in headers.items() if k != SELF_TEST_HEADER}, body)
         if headers.get("Authorization") != "0" * 64
         else (headers, body)
     )
@@ -351,15 +351,15 @@ def test_an_address_that_phonepe_cannot_call_is_not_checked(real_v2, address):
 
 
 def test_a_token_of_another_installation_starts_no_self_test(client, real_v2):
-    made = self_test.create_token()
-    headers = {self_test.HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
-    headers |= self_test.sign(current(), b"{}")
+    made = create_self_test_token()
+    headers = {SELF_TEST_HEADER: made[:-1] + ("a" if made[-1] != "a" else "b")}
+    headers |= sign_self_test(current(), b"{}")
     answer = client.post(URL, b"{}", content_type="application/json", headers=headers)
     assert answer.json() == {"success": True, "message": "kept"}  # authentic, and an ordinary call
 
 
 def test_a_token_alone_is_no_authentication(client, real_v2):
     answer = client.post(
-        URL, b"{}", content_type="application/json", headers={self_test.HEADER: self_test.create_token()}
+        URL, b"{}", content_type="application/json", headers={SELF_TEST_HEADER: create_self_test_token()}
     )
     assert answer.status_code == 401
