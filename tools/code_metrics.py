@@ -195,9 +195,11 @@ class Trace:
 
     @property
     def files(self) -> list[str]:
-        """With the number of functions that ran in each."""
-        counted = Counter(file for file, _ in self.functions)
-        return [f"{Path(file).relative_to(self.root)}  {counted[file]}" for file in sorted(counted)]
+        """With the functions that ran in each."""
+        names: dict[str, list[str]] = {}
+        for file, name in sorted(self.functions):
+            names.setdefault(file, []).append(name)
+        return [f"{Path(file).relative_to(self.root)}  {', '.join(ran)}" for file, ran in names.items()]
 
     def _note(self, frame: Any, event: str, argument: object) -> None:
         if event != "call":
@@ -278,12 +280,12 @@ def trace_payment(root: Path) -> dict[str, Any]:
         "process-cart: files": len(payment.files),
         "process-cart: functions": len(payment.functions),
         "process-cart: own frames from the view to the HTTP send": len(payment.frames),
-        "process-cart, files and the number of functions in each": payment.files,
+        "process-cart, files and the functions that ran in each": payment.files,
         "process-cart, own frames from the view to the HTTP send": payment.frames,
         "webhook: files": len(webhook.files),
         "webhook: functions": len(webhook.functions),
         "webhook: own frames from the view to the HTTP send": len(webhook.frames),
-        "webhook, files and the number of functions in each": webhook.files,
+        "webhook, files and the functions that ran in each": webhook.files,
         "webhook, own frames from the view to the HTTP send": webhook.frames,
     }
 

@@ -51,12 +51,18 @@ def test_links_of_the_architecture_into_the_code_lead_to_what_they_name():
     assert [link for link in links if abs(link[1] - link[2]) > SCREEN] == []
 
 
-def test_one_payment_is_twelve_functions_in_at_most_twelve_files():
+def functions_of_the_steps() -> list[tuple[str, str]]:
+    """What the first link of each step leads to: the function and its file."""
     story = ARCHITECTURE.partition("in twelve steps")[2].partition("\n## ")[0]
     _, *steps = re.split(r"(?m)^\d+\. \*\*", story)
-    first = [CODE_LINK.search(step) for step in steps]
-    assert len({(link[1], link[2]) for link in first}) == 12
-    assert len({link[2] for link in first}) <= 12
+    links = [CODE_LINK.search(step) for step in steps]
+    return [(link[1], link[2].removeprefix("../")) for link in links]
+
+
+def test_one_payment_is_twelve_functions_in_at_most_twelve_files():
+    functions = functions_of_the_steps()
+    assert len(set(functions)) == 12
+    assert len({file for _, file in functions}) <= 12
 
 
 def test_each_question_of_the_architecture_is_answered_by_a_function_or_table():

@@ -11,6 +11,7 @@ import pytest
 
 from okpuja.build import PACKAGES
 from tests.harness import ROOT
+from tests.unit.test_docs import functions_of_the_steps
 from tools.code_metrics import count_helpers, measure_traces
 
 MODULES = sorted(
@@ -82,11 +83,15 @@ def test_few_helpers_are_used_once():
 
 
 @pytest.mark.proof
-def test_a_payment_and_a_webhook_reach_phonepe_in_eleven_frames():
-    """Traced in a process of its own, from the view to the HTTP request."""
+def test_a_payment_and_a_webhook_reach_phonepe_in_eleven_frames_by_the_steps_of_the_architecture():
+    """Traced in a process of its own, from the view to the HTTP request. The worker takes the twelfth step."""
     traced = measure_traces(ROOT)
     ways = "process-cart", "webhook"
     assert [traced[f"{way}: own frames from the view to the HTTP send"] <= 11 for way in ways] == [True, True]
+    steps = functions_of_the_steps()
+    for way, part in zip(ways, (steps[:6], steps[6:11]), strict=True):
+        ran = dict(line.split("  ") for line in traced[f"{way}, files and the functions that ran in each"])
+        assert [step for step in part if step[0] not in ran.get(step[1], "").split(", ")] == []
 
 
 @pytest.mark.parametrize("paths", [MODULES, TESTS], ids=["code", "tests"])
