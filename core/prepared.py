@@ -91,7 +91,7 @@ def _prepare(cursor: Any, sql: str, parameters: Sequence[Any]) -> str:
         name, places = statements.name(sql), tuple(f"${number}" for number in range(1, len(parameters) + 1))
         # In one message. The types are read as text: psycopg knows no array of them.
         cursor.execute(
-            f"PREPARE {name} AS {sql % places}; "
+            f"PREPARE {name} AS {sql % places}; "  # noqa: S608 - a statement and a name of ours, without values
             f"SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = '{name}'"
         )
         cursor.nextset()
