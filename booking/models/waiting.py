@@ -21,6 +21,8 @@ class WaitingEntry(models.Model):
     package = models.ForeignKey("booking.Package", models.PROTECT, related_name="+")
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)
     offered_until = models.DateTimeField(null=True, blank=True)
+    # A place, withdrawn ones too: two may end at the same moment.
+    offers = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     network = models.CharField(
         max_length=32, blank=True, default="", editable=False
     )  # digest of where they joined

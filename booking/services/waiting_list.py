@@ -5,6 +5,7 @@ one conditional UPDATE of the entry under the lock of the slot; only who moved i
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import transaction
@@ -158,10 +159,10 @@ def offer_place(entry_id: int, now: datetime) -> WaitingEntry | None:
     earlier = WaitingEntry.objects.filter(slot=slot, state=State.WAITING, pk__lt=entry.pk)
     if earlier.exists() or not places.with_free_place(slot.pk).exists():
         return None
-    if not _move(entry, State.WAITING, State.OFFERED, offered_until=until):
+    if not _move(entry, State.WAITING, State.OFFERED, offered_until=until, offers=F("offers") + 1):
         return None
     Slot.objects.filter(pk=slot.pk).update(held=F("held") + 1)
-    entry.state, entry.offered_until = State.OFFERED, until
+    entry.refresh_from_db(fields=["state", "offered_until", "offers"])
     return entry
 
 
@@ -223,5 +224,5 @@ def _give_back(slot: Slot) -> None:
     Slot.objects.filter(pk=slot.pk).update(held=F("held") - 1)
 
 
-def _move(entry: WaitingEntry, old: str, new: str, **values: datetime) -> bool:
+def _move(entry: WaitingEntry, old: str, new: str, **values: Any) -> bool:
     return WaitingEntry.objects.filter(pk=entry.pk, state=old).update(state=new, **values) == 1

@@ -348,11 +348,11 @@ def _work(facts: Facts) -> str:
 
 
 def _place_is_given_away(facts: Facts) -> str:
-    """An offer that was withdrawn and made again has another end, and a message of its own."""
+    """An offer that was withdrawn and made again has another number, and a message of its own."""
+    number = {"offers": facts["offer"]} if "offer" in facts else {}  # the last release wrote none
     until = datetime.fromisoformat(facts["until"])
     entry = WaitingEntry.objects.filter(pk=facts["waiting_id"], state=WaitingEntry.State.OFFERED)
-    offered = entry.filter(offered_until=until)
-    return "" if offered.exists() else "the place is not kept any more"
+    return "" if entry.filter(offered_until=until, **number).exists() else "the place is not kept any more"
 
 
 def _link_is_over(facts: Facts) -> str:

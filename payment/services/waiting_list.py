@@ -18,9 +18,9 @@ def offer_to_next(entry_id: int) -> None:
     if entry is None or entry.offered_until is None:
         return
     until = timezone.localtime(entry.offered_until)
-    facts = _facts(entry) | {"until": until.isoformat()}
+    facts = _facts(entry) | {"until": until.isoformat(), "offer": entry.offers}
     # One that was withdrawn, because the time was closed and opened again, may be followed by another.
-    notify("waiting_offer", f"waiting_offer:{entry.pk}:{until:%Y%m%d%H%M%S%f}", facts, user=entry.user)
+    notify("waiting_offer", f"waiting_offer:{entry.pk}:{entry.offers}", facts, user=entry.user)
 
 
 @transaction.atomic

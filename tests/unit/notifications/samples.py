@@ -67,6 +67,7 @@ FACTS = {
     "waiting_offer": {
         **{name: PAYMENT[name] for name in ("puja", "place", "starts_at")},
         "waiting_id": 1,
+        "offer": 1,
         "until": "2026-11-27T10:30:00+05:30",
     },
     "waiting_over": {

@@ -12,6 +12,7 @@ from booking.services.places import SlotFull, close, free_slots, lead_time, page
 from booking.services.waiting_list import (
     MOST_AT_ONCE,
     MOST_OFFERS,
+    NOTICE,
     NotWaited,
     OfferOver,
     accept,
@@ -123,6 +124,19 @@ def test_an_offer_that_is_made_again_is_told_with_its_new_end_only(alice, packag
     old, new = Notification.objects.filter(kind="waiting_offer").order_by("pk")
 
     assert states() == ["OFFERED"]
+    assert (reason_to_drop(old), reason_to_drop(new)) == ("the place is not kept any more", "")
+
+
+def test_an_offer_that_is_made_again_until_the_same_moment_is_a_message_of_its_own(
+    alice, package, slot, sold
+):
+    """So near the start that both end with the last moment at which the place can be sold."""
+    soon = timezone.now() + NOTICE + timedelta(minutes=5)
+    Slot.objects.filter(pk=slot.pk).update(starts_at=soon.replace(second=0, microsecond=0))
+    offer_then_reopen(alice, package, slot, sold)
+    old, new = Notification.objects.filter(kind="waiting_offer").order_by("pk")
+
+    assert old.facts["until"] == new.facts["until"]
     assert (reason_to_drop(old), reason_to_drop(new)) == ("the place is not kept any more", "")
 
 
