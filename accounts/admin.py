@@ -28,6 +28,7 @@ from accounts.search import PhoneSearch
 from accounts.services import lock_user
 from accounts.session_ends import end, end_all
 from core.long_lists import LongList
+from core.read_only import ReadOnly
 from core.shown_once import shown_once
 
 admin.site.unregister(Group)
@@ -179,7 +180,7 @@ def may_edit(request: HttpRequest, user: User | None) -> bool:
 
 
 @admin.register(PanCard)
-class PanCardAdmin(LongList, ModelAdmin):
+class PanCardAdmin(ReadOnly, LongList, ModelAdmin):
     """Masked, to be seen only: a number is verified beside the picture of its card, which no page shows yet."""
 
     list_display = ("user", "masked", "is_verified", "updated_at")
@@ -195,18 +196,9 @@ class PanCardAdmin(LongList, ModelAdmin):
         except KeyIsMissing:
             return "cannot be read: a key is missing"
 
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
 
 @admin.register(Session)
-class SessionAdmin(LongList, ModelAdmin):
+class SessionAdmin(ReadOnly, LongList, ModelAdmin):
     """Who is logged in to the API, from where; staff end a session when its owner asks for it."""
 
     list_display = (
@@ -223,15 +215,6 @@ class SessionAdmin(LongList, ModelAdmin):
     search_fields = ("user__email",)
     exclude = ("refresh_digest", "previous_digest", "user_hash")
     actions = ("end_now",)
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
 
     def has_end_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("accounts.change_session")

@@ -7,8 +7,7 @@ from django.contrib import admin, messages
 from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectMultiple
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
-from django.template.response import SimpleTemplateResponse
+from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
@@ -35,7 +34,7 @@ from core.dates import spell_moment
 from core.language import localized
 from core.long_lists import LongList, SpanFilter
 from core.money import paise, rupees
-from core.printable import printable
+from core.read_only import ReadOnly
 
 # A longer number is no id.
 LONGEST_ID = 19
@@ -126,44 +125,6 @@ def tell_what_is_missing(desk: ModelAdmin, request: HttpRequest, service: PujaSe
     else:
         return
     desk.message_user(request, text.format(puja=localized(service, "title")), messages.WARNING)
-
-
-class ReadOnly:
-    """Rows that money hangs on: moved by services only, looked at here. Staff decide by actions.
-
-    An action with `permissions=["decide"]` needs the right to change such rows, though no form changes them.
-    """
-
-    opts: Any
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_decide_permission(self, request: HttpRequest) -> bool:
-        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
-
-    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return show_printable(super().changeform_view(request, *args, **kwargs))  # type: ignore[misc]
-
-    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return show_printable(super().changelist_view(request, *args, **kwargs))  # type: ignore[misc]
-
-
-def show_printable(page: HttpResponse) -> HttpResponse:
-    """These rows hold what PhonePe and others sent: marks that turn the direction of writing are shown as text."""
-
-    def escape(rendered: HttpResponse) -> None:
-        rendered.content = printable(rendered.content.decode(), keep="\n\r\t").encode()
-
-    if isinstance(page, SimpleTemplateResponse):
-        page.add_post_render_callback(escape)
-    return page
 
 
 class ReadOnlyAdmin(ReadOnly, LongList, ModelAdmin):

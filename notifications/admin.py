@@ -6,8 +6,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 
-from booking.admin import ReadOnly
 from core.long_lists import LongList, SeenValuesFilter
+from core.read_only import ReadOnly
 from notifications.models import Notification
 from notifications.services import send_again
 

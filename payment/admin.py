@@ -19,7 +19,6 @@ from unfold.forms import ActionForm
 
 from accounts.models import User
 from accounts.search import PhoneSearch
-from booking.admin import ReadOnly
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from core.errors import Refusal, translated
@@ -27,6 +26,7 @@ from core.language import ENGLISH
 from core.long_lists import LongList, SeenValuesFilter, SpanFilter
 from core.money import paise, rupees
 from core.page_rates import find_excess, too_many_requests
+from core.read_only import ReadOnly
 from core.texts import plain_line
 from core.throttling import user_subject
 from diagnostics import render

@@ -11,8 +11,8 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminURLInputWidget
 
 from accounts.models import User
-from booking.admin import ReadOnly
 from core.long_lists import LongList, SeenValuesFilter
+from core.read_only import ReadOnly
 from core.shown_once import shown_once
 from payment.models import ServerEvent, WebhookDelivery, WebhookEndpoint
 from payment.services.webhook_endpoints import check_url, create_endpoint, enable, rotate_secret
