@@ -171,7 +171,7 @@ TEMPLATES = [
     }
 ]
 
-# Staff log in with a code of an app, too (accounts/second_factor.py). Off: who has set one up is asked for it.
+# Staff log in with a code of an app, too (accounts/second_factor.py). Off: a person who has set one up is asked for it.
 STAFF_SECOND_FACTOR = boolean("STAFF_SECOND_FACTOR", False)
 AUTH_USER_MODEL = "accounts.User"
 LOGIN_REDIRECT_URL = "admin:index"  # unfold's login page forgets where it was to lead

@@ -16,7 +16,7 @@ from storefront.views.page import Page
 
 
 class DonatePage(Page):
-    """For everybody; who is signed in gives no mail address. 404 unless DONATION_PAGE."""
+    """For everybody; a person who is signed in gives no mail address. 404 unless DONATION_PAGE."""
 
     template: ClassVar[str] = "storefront/donate.html"
 
