@@ -32,6 +32,7 @@ RUN_BY = {
     r"make siege": "tests/system/siege/test_siege.py",
     r"make torture": "tests/system/torture/test_torture.py",
     r"make diagnose-lab|.*-m tests\.system\.lab": "tests/system/lab",
+    r"make links": "tests/unit/test_docs.py",
     r"make samples": "tests/unit/test_samples.py",
     r"make messages": "tests/unit/test_translations.py",
     r"make clients": "tests/integration/test_clients.py",

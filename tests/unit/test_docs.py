@@ -9,7 +9,7 @@ from payment.models.payments import ATTEMPT_FROM, FULFILMENT_FROM, PAYMENT_FROM
 from payment.models.refunds import REFUND_FROM
 from tests.harness import ROOT
 from tools.code_links import LINK as CODE_LINK
-from tools.code_links import line_of
+from tools.code_links import correct, line_of
 
 DOCUMENTS = [
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
@@ -49,6 +49,12 @@ def test_links_of_the_architecture_into_the_code_lead_to_what_they_name():
     links = [(name, int(line), line_of(name, file)) for name, file, line in CODE_LINK.findall(ARCHITECTURE)]
     assert len(links) >= 50
     assert [link for link in links if abs(link[1] - link[2]) > SCREEN] == []
+
+
+def test_line_numbers_of_links_are_written_anew():
+    file = "../tools/code_links.py"
+    main = line_of("main", file)
+    assert correct(f"[`main`]({file}#L{main + 70}) and more") == f"[`main`]({file}#L{main}) and more"
 
 
 def functions_of_the_steps() -> list[tuple[str, str]]:
