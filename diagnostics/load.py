@@ -3,6 +3,7 @@
 One that did not must not blame others. A thread sleeps for short times and measures how much later than asked it runs
 again. That shows every cause: a quota of the container, other processes, a stopped or frozen machine, other threads of
 this process. Each time it also opens a file: without a free one there is no connection, no name and no database.
+An error of another check may say the same: `note_own_limit` counts it, by its root cause.
 """
 
 import contextlib
