@@ -3,9 +3,27 @@
 // A form that was refused: whoever comes back to its page reads the page, and is not asked whether to send the form again.
 history.replaceState(null, "", location.href);
 
+// Without a network nothing is sent: the browser would show its own page in place of ours, with what was typed.
+function sayOffline(form) {
+  const sentence = form.querySelector("[data-offline]") ?? form.appendChild(document.createElement("p"));
+  sentence.className = "error";
+  sentence.dataset.offline = "yes";
+  sentence.role = "alert";
+  sentence.textContent = document.body.dataset.offline;
+}
+
+addEventListener("online", () => {
+  for (const sentence of document.querySelectorAll("p[data-offline]")) sentence.remove();
+});
+
 // A second click on a button of a form sends nothing. The server would not do it twice either.
 for (const form of document.querySelectorAll("form[method=post]")) {
   form.addEventListener("submit", (event) => {
+    if (!navigator.onLine) {
+      event.preventDefault();
+      sayOffline(form);
+      return;
+    }
     if (form.dataset.sent) {
       event.preventDefault();
       return;

@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
 import requests
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.harness.installation import Installation
 from tests.integration.browser.conftest import PATIENCE, SIZES
@@ -227,6 +228,21 @@ def test_back_from_the_payment_page_after_a_refused_form_leads_to_the_review(sto
     follow(page, page.locator("button[value=promo]"))
     expect(page.locator("[name=promo_code]")).to_have_value("NOPE")
     follow(page, page.locator("button[value=pay]"))
+    page.go_back()
+
+    expect(page.locator("h1")).to_have_text("Review and pay")
+    context.set_offline(True)
+    page.locator("button[value=pay]").click()
+    expect(page.get_by_role("alert")).to_contain_text("You are offline, and nothing was sent.")
+    context.set_offline(False)
+    expect(page.get_by_role("alert")).to_have_count(0)
+    context.route(
+        "**/review/**", lambda route: route.abort("internetdisconnected")
+    )  # which no script can know
+    with suppress(Error):
+        follow(page, page.locator("button[value=pay]"))
+    context.unroute("**/review/**")
+    page.wait_for_url("chrome-error://**")
     page.go_back()
 
     expect(page.locator("h1")).to_have_text("Review and pay")

@@ -10,6 +10,7 @@ from rest_framework.throttling import SimpleRateThrottle
 
 from accounts.models import User
 from payment.models import PayingWatch, Payment
+from payment.services import paying
 from payment.services.links import status_url
 from tests.unit.storefront.visitor import GUEST, HOME, Visitor
 
@@ -93,11 +94,16 @@ def test_no_page_says_that_a_payment_may_have_gone_through_which_nobody_could_ma
 
 
 @pytest.mark.parametrize("fault", ["refuse", "status_503"])
-def test_whoever_could_not_pay_is_told_when_paying_works_again(visitor, package, slot, phonepe, fault):
+def test_whoever_could_not_pay_is_told_when_paying_works_again(
+    visitor, package, slot, phonepe, fault, monkeypatch
+):
     review = visitor.begin(package, slot)
     User.objects.update(email_confirmed_at=timezone.now())
     phonepe.inject_fault("pay", fault, times=99)
-    visitor.post(review, {"do": "pay", "total": "110000"})
+    for _ in range(paying.FAILED_IN_A_ROW):
+        monkeypatch.setattr(paying.cached, "until", 0.0)
+        visitor.post(review, {"do": "pay", "total": "110000"})
 
     assert "We write to you when paying works again." in visitor.text
+    assert visitor.text.count('class="notice') == 1
     assert PayingWatch.objects.get().user.email == GUEST["email"]
