@@ -116,14 +116,17 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     readonly_fields = ("last_login", "date_joined", "updated_at")
     fieldsets = (
         (None, {"fields": ("email", "password", "email_confirmed_at")}),
-        ("Person", {"fields": ("first_name", "last_name", "dob", "phone", "phone_confirmed_at", "language")}),
-        ("Account", {"fields": ("role", "account_status", "last_login", "date_joined", "updated_at")}),
-        ("Rights", {"fields": ("is_staff", "is_superuser", "user_permissions")}),
+        (
+            _("Person"),
+            {"fields": ("first_name", "last_name", "dob", "phone", "phone_confirmed_at", "language")},
+        ),
+        (_("Account"), {"fields": ("role", "account_status", "last_login", "date_joined", "updated_at")}),
+        (_("Rights"), {"fields": ("is_staff", "is_superuser", "user_permissions")}),
     )
     fieldsets_of_customers = (
-        ("Person", {"fields": ("email", "first_name", "last_name", "dob", "phone", "language")}),
+        (_("Person"), {"fields": ("email", "first_name", "last_name", "dob", "phone", "language")}),
         (
-            "Account",
+            _("Account"),
             {"fields": ("account_status", "email_confirmed_at", "role", "last_login", "date_joined")},
         ),
     )
@@ -228,7 +231,9 @@ class SessionAdmin(ReadOnly, LongList, ModelAdmin):
 
 
 class ApiKeyForm(forms.ModelForm):
-    scopes = forms.MultipleChoiceField(choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple)
+    scopes = forms.MultipleChoiceField(
+        label=_("Scopes"), choices=ApiKey.Scope.choices, widget=forms.CheckboxSelectMultiple
+    )
 
     class Meta:
         model = ApiKey

@@ -400,11 +400,11 @@ class ApiKey(models.Model):
     """
 
     class Scope(models.TextChoices):
-        READ = "bookings:read", "read bookings, payments and refunds"
-        WRITE = "bookings:write", "open payments for customers, move and cancel bookings"
-        REFUND = "refunds:write", "refund payments"
-        CUSTOMERS = "customers:read", "see the names, mail addresses and phones of customers"
-        WEBHOOKS = "webhooks:read", "read webhook endpoints, events and deliveries"
+        READ = "bookings:read", _("read bookings, payments and refunds")
+        WRITE = "bookings:write", _("open payments for customers, move and cancel bookings")
+        REFUND = "refunds:write", _("refund payments")
+        CUSTOMERS = "customers:read", _("see the names, mail addresses and phones of customers")
+        WEBHOOKS = "webhooks:read", _("read webhook endpoints, events and deliveries")
 
     name = models.CharField(max_length=80, validators=[plain_line], help_text="of the program that uses it")
     prefix = models.CharField(max_length=16, unique=True, editable=False, help_text="how it begins")

@@ -61,7 +61,7 @@ class RupeesField(forms.DecimalField):
 
 class PackageForm(forms.ModelForm):
     price_paise = RupeesField(
-        label="Price (₹)", help_text="from now on; later prices are planned in the catalogue"
+        label=_("Price (₹)"), help_text=_("from now on; later prices are planned in the catalogue")
     )
 
     class Meta:
@@ -75,9 +75,9 @@ class PackageForm(forms.ModelForm):
 
 
 class PromoCodeForm(forms.ModelForm):
-    amount_paise = RupeesField(label="Amount (₹)", required=False)
-    min_order_paise = RupeesField(label="Least order (₹)", initial=0)
-    max_discount_paise = RupeesField(label="Most discount (₹)", required=False)
+    amount_paise = RupeesField(label=_("Amount (₹)"), required=False)
+    min_order_paise = RupeesField(label=_("Least order (₹)"), initial=0)
+    max_discount_paise = RupeesField(label=_("Most discount (₹)"), required=False)
 
     class Meta:
         model = PromoCode
@@ -364,19 +364,19 @@ class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     def devotee_names(self, booking: Booking) -> str:
         return booking.checkout.devotee_names
 
-    @admin.display
+    @admin.display(description=_("gotra"))
     def gotra(self, booking: Booking) -> str:
         return booking.checkout.gotra
 
-    @admin.display
+    @admin.display(description=_("nakshatra"))
     def nakshatra(self, booking: Booking) -> str:
         return booking.checkout.nakshatra
 
-    @admin.display
+    @admin.display(description=_("people"))
     def people(self, booking: Booking) -> int | None:
         return booking.checkout.people
 
-    @admin.display
+    @admin.display(description=_("wishes"))
     def wishes(self, booking: Booking) -> str:
         return booking.checkout.wishes
 

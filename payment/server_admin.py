@@ -20,12 +20,18 @@ from payment.services.webhook_sending import disable, send_again, send_test_even
 
 
 class EndpointForm(forms.ModelForm):
-    url = forms.URLField(assume_scheme="https", max_length=500, widget=UnfoldAdminURLInputWidget)
+    url = forms.URLField(
+        label=_("Address of the server"),
+        assume_scheme="https",
+        max_length=500,
+        widget=UnfoldAdminURLInputWidget,
+    )
     types = forms.MultipleChoiceField(
+        label=_("Events"),
         choices=[each for each in ServerEvent.Type.choices if each[0] != ServerEvent.Type.ENDPOINT_TEST],
         widget=forms.CheckboxSelectMultiple,
         required=False,
-        help_text="none chosen: all",
+        help_text=_("none chosen: all"),
     )
 
     class Meta:

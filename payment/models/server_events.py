@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
 
 from core.texts import plain_line
 from payment.models.payments import Payment
@@ -22,16 +23,16 @@ class ServerEvent(models.Model):
     """
 
     class Type(models.TextChoices):
-        PAYMENT_PAID = "payment.paid", "the agreed amount came"
-        PAYMENT_FAILED = "payment.failed", "it ended unpaid; money may still come late"
-        BOOKING_CONFIRMED = "booking.confirmed", "a payment became a booking"
-        BOOKING_MOVED = "booking.moved", "a booking has another start"
-        BOOKING_CALLED_OFF = "booking.called_off", "the temple called its time off: its customer chooses"
-        BOOKING_CANCELLED = "booking.cancelled", "a booking is cancelled"
-        BOOKING_COMPLETED = "booking.completed", "the puja has taken place"
-        REFUND_CREATED = "refund.created", "money is going back"
-        REFUND_COMPLETED = "refund.completed", "PhonePe has credited a refund"
-        ENDPOINT_TEST = "endpoint.test", "sent by staff, to try an endpoint"
+        PAYMENT_PAID = "payment.paid", _("the agreed amount came")
+        PAYMENT_FAILED = "payment.failed", _("it ended unpaid; money may still come late")
+        BOOKING_CONFIRMED = "booking.confirmed", _("a payment became a booking")
+        BOOKING_MOVED = "booking.moved", _("a booking has another start")
+        BOOKING_CALLED_OFF = "booking.called_off", _("the temple called its time off: its customer chooses")
+        BOOKING_CANCELLED = "booking.cancelled", _("a booking is cancelled")
+        BOOKING_COMPLETED = "booking.completed", _("the puja has taken place")
+        REFUND_CREATED = "refund.created", _("money is going back")
+        REFUND_COMPLETED = "refund.completed", _("PhonePe has credited a refund")
+        ENDPOINT_TEST = "endpoint.test", _("sent by staff, to try an endpoint")
 
     event_id = models.CharField(max_length=28, default=make_event_id, editable=False)
     type = models.CharField(max_length=24, choices=Type)

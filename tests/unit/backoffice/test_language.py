@@ -152,6 +152,24 @@ def test_the_columns_of_each_table_have_their_hindi():
     assert not missing, sorted(missing)
 
 
+def test_what_stands_below_the_fields_of_each_table_has_its_hindi():
+    """Also the labels and help of their forms; see HELP_TEXTS of backoffice/names.py."""
+    with translation.override("hi"):
+        texts = {
+            (model._meta.label, str(text))
+            for model, table in admin.site._registry.items()
+            if model._meta.app_label != "simulator"
+            for text in (
+                *(field.help_text for field in (*model._meta.fields, *model._meta.many_to_many)),
+                *(field.help_text for field in table.form.declared_fields.values()),
+                *(field.label for field in table.form.declared_fields.values()),
+                *(name for name, _ in table.fieldsets or ()),
+            )
+            if text
+        }
+    assert not [text for text in texts if not DEVANAGARI.search(text[1])]
+
+
 def tables():
     for model in admin.site._registry:
         options = model._meta
