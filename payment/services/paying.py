@@ -6,6 +6,7 @@ from threading import Lock
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max, Q, QuerySet
 from django.utils import timezone
 
 from accounts.models import User
@@ -14,10 +15,10 @@ from notifications.services import notify
 from payment.models import DiagnosisRun, GatewayCall, PayingWatch
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
-from payment.phonepe.enums import ErrorCategory
+from payment.phonepe.enums import ErrorCategory, Operation
 
 FAILED_IN_A_ROW = 3
-NEWEST = 20  # calls that are looked at: they are in the order of their ids, and have no index by time
+NEWEST = 20  # calls that are looked at
 RECENT = timedelta(minutes=5)
 KEPT_SECONDS = 5.0
 ASKED_AGAIN = timedelta(minutes=1)
@@ -37,9 +38,9 @@ cached = _CachedAnswer()
 
 
 def paying_works() -> bool:
-    """False while payments are switched off or not set up, and while the last calls to PhonePe all failed.
+    """False while payments are switched off or not set up, and while PhonePe does not answer or opens no order.
 
-    A query at most, once in some seconds.
+    A query, two after failed calls, once in some seconds.
     """
     if not settings.PAYMENT_ENABLED or not _is_configured():
         return False
@@ -83,18 +84,40 @@ def _is_configured() -> bool:
 
 
 def _answered_lately() -> bool:
-    """A call that is older says nothing: then the next customer tries."""
-    calls = list(
-        GatewayCall.objects.order_by("-pk").values_list("started_at", "error_category")[:FAILED_IN_A_ROW]
+    """False while the last calls all failed, or the last ones that open an order: PhonePe may answer all others.
+
+    A call that is older says nothing: then the next customer tries.
+    """
+    newest = _failed_lately().order_by("-started_at").values_list("pk", "operation")[:NEWEST]
+    failed = sorted(newest, reverse=True)
+    if len(failed) < FAILED_IN_A_ROW:
+        return True
+    answered = (
+        GatewayCall.objects.filter(error_category__in=ABOUT_ONE_ORDER, pk__gt=failed[-1][0])
+        .order_by()
+        .values_list("operation")
+        .annotate(newest=Max("pk"))
     )
-    since = timezone.now() - RECENT
-    failed = [at >= since and category not in ABOUT_ONE_ORDER for at, category in calls]
-    return len(failed) < FAILED_IN_A_ROW or not all(failed)
+    answers = dict(answered)
+    all_failed = failed[FAILED_IN_A_ROW - 1][0] > max(answers.values(), default=0)
+    orders = [pk for pk, operation in failed if operation == Operation.PAY]
+    no_order = len(orders) >= FAILED_IN_A_ROW and orders[FAILED_IN_A_ROW - 1] > answers.get(Operation.PAY, 0)
+    return not (all_failed or no_order)
+
+
+def _failed_lately() -> QuerySet[GatewayCall]:
+    failed = ~Q(error_category="") & ~Q(error_category__in=ABOUT_ONE_ORDER)  # the first as in the index
+    return GatewayCall.objects.filter(failed, started_at__gte=timezone.now() - RECENT)
 
 
 def _has_answered_since(moment: datetime) -> bool:
-    """To a customer, to the worker, or to a diagnosis."""
-    calls = GatewayCall.objects.order_by("-pk").values_list("started_at", "error_category")[:NEWEST]
-    if any(at > moment and category in ABOUT_ONE_ORDER for at, category in calls):
+    """It has opened an order. Any other answer counts when no order has failed for RECENT: nobody may be trying."""
+    calls = GatewayCall.objects.order_by("-pk").values_list("operation", "started_at", "error_category")
+    answered = {
+        operation for operation, at, category in calls[:NEWEST] if at > moment and category in ABOUT_ONE_ORDER
+    }
+    if Operation.PAY in answered:
         return True
-    return DiagnosisRun.objects.filter(started_at__gt=moment, success=True).exists()
+    if not answered and not DiagnosisRun.objects.filter(started_at__gt=moment, success=True).exists():
+        return False
+    return not _failed_lately().filter(operation=Operation.PAY).exists()

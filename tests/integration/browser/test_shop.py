@@ -276,7 +276,7 @@ def test_every_page_is_readable(storefront, chromium, size, locale):
     context = chromium.new_context(viewport=SIZES[size], locale=locale, timezone_id="Asia/Kolkata")
     page = context.new_page()
     number = book(page, storefront, f"axe-{size}-{locale}@example.com", assert_readable)
-    for path in ("/bookings/", f"/bookings/{number}/", "/outbox/"):
+    for path in ("/bookings/", f"/bookings/{number}/", "/outbox/", "/waiting/", "/pay/a-link-cut-in-two/"):
         page.goto(storefront.url + path)
         assert_readable(page)
     page.goto(f"{storefront.url}/bookings/{number}/")

@@ -22,11 +22,11 @@ def nothing_known(monkeypatch):
     monkeypatch.setattr(paying, "cached", paying._CachedAnswer())
 
 
-def called(error_category: str = "", minutes_ago: float = 0, times: int = 1) -> None:
+def called(error_category: str = "", minutes_ago: float = 0, times: int = 1, operation: str = "pay") -> None:
     at = timezone.now() - timedelta(minutes=minutes_ago)
     for _ in range(times):
         GatewayCall.objects.create(
-            operation="pay",
+            operation=operation,
             endpoint="https://example.com",
             host="example.com",
             port=443,
@@ -54,6 +54,26 @@ def test_paying_works_unless_the_last_calls_all_failed(calls, works):
     for category, minutes_ago, times in calls:
         called(category, minutes_ago, times)
     assert paying_works() is works
+
+
+def test_it_does_not_work_while_phonepe_answers_but_opens_no_order():
+    for _ in range(3):
+        called("GATEWAY_5XX")
+        called(operation="status")
+    assert paying_works() is False
+
+    paying.cached.until = 0
+    called()
+    assert paying_works() is True
+
+
+def test_it_does_not_work_while_no_question_is_answered():
+    called("READ_TIMEOUT", times=3, operation="status")
+    assert paying_works() is False
+
+    paying.cached.until = 0
+    called(operation="status")
+    assert paying_works() is True
 
 
 def test_it_does_not_work_while_it_is_switched_off(settings):
@@ -90,6 +110,17 @@ def test_who_asked_is_told_once_when_phonepe_answers_again(api, alice):
     run_due(["paying_watches"])
     assert Notification.objects.get().kind == "paying_works"
     assert not PayingWatch.objects.exists()
+
+
+@pytest.mark.parametrize(("failed_minutes_ago", "told"), [(1, 0), (6, 1)])
+def test_an_answer_about_an_order_does_not_say_that_new_ones_are_opened(alice, failed_minutes_ago, told):
+    called("GATEWAY_5XX", failed_minutes_ago)
+    watch(alice)
+    called(operation="status")
+    due()
+    run_due(["paying_watches"])
+
+    assert Notification.objects.count() == told
 
 
 def test_an_answer_from_before_the_question_does_not_count(alice):
