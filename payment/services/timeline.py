@@ -6,7 +6,7 @@ Also the list of codes of PhonePe that `payment.phonepe.response_codes` does not
 from datetime import datetime, timedelta
 from typing import Any, TypedDict, TypeVar
 
-from django.db.models import Count, Max, Model, Q, QuerySet
+from django.db.models import Count, Max, Model, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
@@ -80,11 +80,10 @@ def _newest(rows: QuerySet[Row]) -> list[Row]:
 
 def for_staff(payment: Payment) -> list[Entry]:
     """Oldest first: `[{at, kind, text, …}]`, the newest MAX_ENTRIES of each kind, in five queries."""
-    about_it = Q(attempt__payment=payment) | Q(refund__payment=payment)
     entries = [
         *map(_change_entry, _newest(payment.changes.select_related("attempt"))),
         *map(_call_entry, _newest(payment.calls.select_related("attempt"))),
-        *map(_event_entry, _newest(WebhookEvent.objects.filter(about_it))),
+        *map(_event_entry, _newest(events_of(payment))),
         *(
             {
                 "at": entry.created_at,
@@ -127,6 +126,13 @@ def for_owner(payment: Payment) -> list[Entry]:
             credited = gettext("The refund of %(amount)s was credited.") % amount
             entries.append({"at": refund.decided_at, "text": credited})
     return _in_order(entries)
+
+
+def events_of(payment: Payment) -> QuerySet[WebhookEvent]:
+    """PhonePe's webhooks about its orders and refunds. Found by either index: an OR over both would read all events."""
+    of_orders = WebhookEvent.objects.order_by().filter(attempt__payment=payment).values("pk")
+    of_refunds = WebhookEvent.objects.order_by().filter(refund__payment=payment).values("pk")
+    return WebhookEvent.objects.filter(pk__in=of_orders.union(of_refunds))
 
 
 def _in_order(entries: list[Entry]) -> list[Entry]:

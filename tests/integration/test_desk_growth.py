@@ -3,9 +3,6 @@
 Every page of the desk is here by being in its URLs: without parts in its address, or about a case.
 """
 
-import json
-import re
-
 import pytest
 from django.db import connection
 from django.test import Client
@@ -16,7 +13,7 @@ from accounts.sessions import open_session
 from backoffice.urls import urlpatterns
 from tests.harness import builders
 from tests.harness.databases import ON_POSTGRESQL
-from tests.integration.test_growth import GROWING
+from tests.integration.test_growth import scanned_by
 from tests.unit.backoffice.sold import book
 
 pytestmark = [
@@ -27,13 +24,8 @@ pytestmark = [
 SEARCHED = (
     *("BK-ABCDEFGH", "OKP/26-27/000001", "412345678901", "0001", "9876500001", "a@example.com", "asha devi"),
 )
-COUNTS_ALL = {"promo-codes"}  # the check-outs of each code
 PAGES = [
-    *(
-        reverse(f"desk:{each.name}")
-        for each in urlpatterns
-        if not each.pattern.converters and each.name not in COUNTS_ALL
-    ),
+    *(reverse(f"desk:{each.name}") for each in urlpatterns if not each.pattern.converters),
     *(f"/admin/desk/search/?q={text}" for text in SEARCHED),
     *("/admin/desk/?day=2026-11-28", "/admin/desk/papers/?before=9", "/admin/desk/donations/?below=9"),
     *(
@@ -45,26 +37,13 @@ PAGES = [
 OF_A_CASE = [each.name for each in urlpatterns if [*each.pattern.converters] in (["number"], ["book_id"])]
 
 
-def read_whole(statement: str) -> set[str]:
-    """The growing tables that PostgreSQL reads from end to end for it, though it may use any index."""
-    with connection.cursor() as cursor:
-        cursor.execute("SET enable_seqscan = off")
-        try:
-            cursor.execute(f"EXPLAIN (FORMAT JSON) {statement}")
-            [[found]] = cursor.fetchall()
-        finally:
-            cursor.execute("RESET enable_seqscan")
-    found = json.dumps(found)
-    return set(re.findall(r'"Node Type": "Seq Scan"[^{}]*?"Relation Name": "(\w+)"', found)) & GROWING
-
-
 def tables_read_whole_by(client: Client, page: str) -> dict[str, set[str]]:
     with CaptureQueriesContext(connection) as captured:
         status = client.get(page).status_code
     assert status in (200, 302, 404, 405), (page, status)
     statements = [each["sql"] for each in captured if each["sql"].startswith("SELECT")]
     assert statements
-    return {sql: tables for sql in statements if (tables := read_whole(sql))}
+    return {sql: tables for sql in statements if (tables := scanned_by(sql))}
 
 
 @pytest.fixture

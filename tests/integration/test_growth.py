@@ -62,13 +62,17 @@ def scanned_by(sql: str, values: object = None) -> set[str]:
             [[found]] = cursor.fetchall()
         finally:
             cursor.execute("RESET enable_seqscan")
-    plans, tables = [found[0]["Plan"]], set()
-    while plans:
-        plan = plans.pop()
-        if plan["Node Type"] == "Seq Scan":
-            tables.add(plan["Relation Name"])
-        plans += plan.get("Plans", [])
-    return tables & GROWING
+    return read_whole(found[0]["Plan"]) & GROWING
+
+
+def read_whole(plan: dict, is_filtered: bool = False) -> set[str]:
+    """From end to end; also by an index, where only joined rows tell which are wanted: an OR over two tables."""
+    is_filtered = is_filtered or ("Join Type" in plan and "Filter" in plan)
+    is_walked = "Index Name" in plan and "Index Cond" not in plan
+    tables = set().union(*(read_whole(each, is_filtered) for each in plan.get("Plans", ())))
+    if plan["Node Type"] == "Seq Scan" or (is_walked and is_filtered):
+        tables.add(plan.get("Relation Name", ""))
+    return tables
 
 
 @on_postgresql
