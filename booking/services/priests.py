@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 
 from django.db import IntegrityError, transaction
-from django.db.models import Count, F, Q, QuerySet
+from django.db.models import Count, F, OuterRef, Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -181,7 +182,10 @@ def without_priest(since: datetime, until: datetime) -> "QuerySet[Booking]":
     confirmed = Booking.objects.filter(
         status=Booking.Status.CONFIRMED, choose_until=None, starts_at__gte=since, starts_at__lt=until
     )
-    counted = confirmed.annotate(priests=Count("assignments", filter=Q(assignments__freed_at=None)))
+    # Counted for each booking: to group all of them by their bookings would read them before the first is known.
+    standing = Assignment.objects.filter(booking=OuterRef("pk"), freed_at=None).order_by()
+    counts = standing.values("booking").annotate(n=Count("pk")).values("n")
+    counted = confirmed.annotate(priests=Coalesce(Subquery(counts), 0))
     lacking = counted.filter(priests__lt=F("checkout__priest_count"))
     return lacking.select_related("checkout", "user").order_by("starts_at", "pk")
 
