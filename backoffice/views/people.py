@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from accounts.models import User
 from backoffice import rights
-from backoffice.agenda import line_of, with_money
+from backoffice.agenda import lines_of
 from backoffice.pages import desk_page, may, show
 from booking.models import Booking
 from payment.models import Payment
@@ -18,7 +18,7 @@ NEWEST = 20
 @desk_page(rights.SEE_PEOPLE)
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(User, pk=pk)
-    bookings = with_money(Booking.objects.filter(user=person)).order_by("-starts_at", "-id")[:NEWEST]
+    bookings = Booking.objects.filter(user=person).order_by("-starts_at", "-id")[:NEWEST]
     unbooked = Payment.objects.filter(user=person, checkout__booking=None).select_related("checkout")
     return show(
         request,
@@ -26,6 +26,6 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         person.full_name or person.email,
         person=person,
         trail=[(_("Today"), reverse("desk:today"))],
-        lines=[line_of(each) for each in bookings] if may(request, rights.SEE_BOOKINGS) else [],
+        lines=lines_of(bookings) if may(request, rights.SEE_BOOKINGS) else [],
         payments=unbooked.order_by("-pk")[:NEWEST] if may(request, rights.SEE_PAYMENTS) else [],
     )

@@ -35,6 +35,7 @@ def today(request: HttpRequest) -> HttpResponse:
         "bookings": len(lines),
         "paid_paise": sum((line.paid_paise or 0) - line.back_paise for line in lines),
         "without_priest": sum(not line.priests for line in lines),
+        "may_assign": may(request, rights.SEE_PRIESTS, rights.ASSIGN_PRIESTS),
         "next_day": None if hours else next_day_with_bookings(day),
         "needs": counted_needs(request, now),
     }
