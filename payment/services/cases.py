@@ -76,15 +76,15 @@ class Sums:
 def find_case(number: str) -> "Case | None":
     """By the number of a booking, or the reference of a payment."""
     payments, number = Payment.objects.order_by().values("pk"), number.strip()
-    named = payments.filter(reference=number)
-    named = named.union(payments.filter(checkout__booking__book_id=number.upper())).first()
-    if named is None:
+    booked = payments.filter(checkout__booking__book_id=number.upper())
+    key = payments.filter(reference=number).union(booked).first()
+    if key is None:
         return None
     # By the key: how PostgreSQL joins nine tables by the number of a booking takes it longer to plan than the page.
     whole = Payment.objects.select_related(
         "user", "checkout__user", "checkout__booking", "checkout__cart", "checkout__promo_code", "receipt"
     )
-    return Case(whole.get(**named))
+    return Case(whole.get(**key))
 
 
 @dataclass(frozen=True)
