@@ -56,13 +56,14 @@ class _Statements:
 _of_connection: WeakKeyDictionary[Any, _Statements] = WeakKeyDictionary()
 
 
-def execute(cursor: Any, *statements: tuple[str, Sequence[Any]]) -> None:
+def execute(cursor: Any, *statements: tuple[str, Sequence[Any]], commits: bool = False) -> None:
     """In one round trip, in this order, on PostgreSQL. The cursor has the rows of the first; `nextset` leads on.
 
+    `commits`: their transaction ends in the same message, and psycopg finds none to commit.
     Raises StalePlan in a transaction only: outside of one, the statements are sent once more.
     """
     try:
-        _send(cursor, statements)
+        _send(cursor, statements, commits)
     except (ProgrammingError, NotSupportedError) as error:
         sqlstate = getattr(error.__cause__, "sqlstate", None)
         found = _of_connection.get(cursor.connection)
@@ -71,13 +72,13 @@ def execute(cursor: Any, *statements: tuple[str, Sequence[Any]]) -> None:
         found.forget(sqlstate)
         if cursor.connection.info.transaction_status.name != "IDLE":
             raise StalePlan("a prepared statement is no longer valid") from error
-        _send(cursor, statements)
+        _send(cursor, statements, commits)
 
 
-def _send(cursor: Any, statements: Sequence[tuple[str, Sequence[Any]]]) -> None:
+def _send(cursor: Any, statements: Sequence[tuple[str, Sequence[Any]]], commits: bool) -> None:
     prepared = [_prepare(cursor, sql, parameters) for sql, parameters in statements]
     beginning = _beginning(cursor)
-    cursor.execute("; ".join(beginning + prepared))
+    cursor.execute("; ".join(beginning + prepared + ["COMMIT"] * commits))
     for _ in beginning:
         cursor.nextset()
 

@@ -21,7 +21,7 @@ from accounts.phones import indian_mobile
 from booking.models import Checkout
 from booking.services import lead_time, longest_page_life, page_life
 from core.clocks import database_now, plausible_end
-from core.databases import insert_rows, update_row, write_together
+from core.databases import insert_rows, last_writes, update_row
 from core.dates import spell_time
 from core.errors import Conflict, Unavailable
 from core.waiting import wait_for
@@ -411,7 +411,6 @@ def _build_order(attempt: PaymentAttempt, opening: Opening) -> Order:
     )
 
 
-@transaction.atomic
 def _store_page(claim: Claim, page: CheckoutPage, calls: list[GatewayCall]) -> PaymentAttempt:
     """The answer of the pay call fills in the page; it never decides the payment. `calls` are recorded with it.
 
@@ -419,35 +418,35 @@ def _store_page(claim: Claim, page: CheckoutPage, calls: list[GatewayCall]) -> P
     now, also for an order that was sent before and did not arrive.
     """
     known_for, opening = claim.attempt.channel, claim.opening
-    attempt = lock_attempt(claim.attempt.pk, "payment__checkout")
-    payment = attempt.payment
-    _refuse_unless_open(payment)
-    if attempt.channel != known_for:  # our lease had ended, and another request opens it elsewhere
-        raise PaymentUnderWay(payment_id=payment.pk)
-    now = claim.now()
-    given = {
-        "channel": opening.channel,
-        "target_app": opening.target_app,
-        "device_os": opening.device_os,
-        "page_url": page.url,
-        "order_token": page.order_token,
-        "intent_url": page.intent_url,
-        "provider_order_id": attempt.provider_order_id or page.provider_order_id,
-        "expires_at": plausible_end(page.expires_at, now, longest_page_life()) or now + page_life(),
-        "call_lease_until": None,
-    }
-    if attempt.state in ATTEMPT_FROM[AttemptState.PENDING]:
-        rule = OPENED_RULES[opening.channel]
-        writes = attempt_writes(attempt, AttemptState.PENDING, rule, "pay call", **given)
-    else:
-        writes = [update_row(PaymentAttempt, {"id": attempt.pk}, given)]
-        for name, value in given.items():
-            setattr(attempt, name, value)
-    if calls:
-        writes.append(insert_rows(*calls))
-    if payment.checkout:
-        writes.append(extension_for_page(payment.checkout, attempt.expires_at))
-    write_together(writes)
+    with last_writes() as writes:
+        attempt = lock_attempt(claim.attempt.pk, "payment__checkout")
+        payment = attempt.payment
+        _refuse_unless_open(payment)
+        if attempt.channel != known_for:  # our lease had ended, and another request opens it elsewhere
+            raise PaymentUnderWay(payment_id=payment.pk)
+        now = claim.now()
+        given = {
+            "channel": opening.channel,
+            "target_app": opening.target_app,
+            "device_os": opening.device_os,
+            "page_url": page.url,
+            "order_token": page.order_token,
+            "intent_url": page.intent_url,
+            "provider_order_id": attempt.provider_order_id or page.provider_order_id,
+            "expires_at": plausible_end(page.expires_at, now, longest_page_life()) or now + page_life(),
+            "call_lease_until": None,
+        }
+        if attempt.state in ATTEMPT_FROM[AttemptState.PENDING]:
+            rule = OPENED_RULES[opening.channel]
+            writes += attempt_writes(attempt, AttemptState.PENDING, rule, "pay call", **given)
+        else:
+            writes.append(update_row(PaymentAttempt, {"id": attempt.pk}, given))
+            for name, value in given.items():
+                setattr(attempt, name, value)
+        if calls:
+            writes.append(insert_rows(*calls))
+        if payment.checkout:
+            writes.append(extension_for_page(payment.checkout, attempt.expires_at))
     return attempt
 
 

@@ -72,24 +72,27 @@ class Process:
             Process.living = None
             _lose_memory()
 
-    def _commit(self, commit: Callable[[], None]) -> None:
+    def _commit(self, commit: Callable[[], Any]) -> Any:
         if self._elsewhere or not self._has_written:
-            commit()
-            return
+            return commit()
         self._has_written = False
         try:
             self.reach("before COMMIT")
         except Killed:
             connection.rollback()  # what the server does when the connection is gone
             raise
-        commit()
+        done = commit()
         self.reach("after COMMIT")
+        return done
 
     def _execute(self, execute: Any, sql: Any, *args: Any) -> Any:
         said = str(sql).lstrip().upper()
         if self._elsewhere or said.startswith("ROLLBACK"):
             return execute(sql, *args)
         self._stay_dead()
+        if said.endswith("; COMMIT"):  # `core.databases.last_writes`
+            self._has_written = True
+            return self._commit(partial(execute, sql, *args))
         if connection.in_atomic_block or not said.startswith(WRITES):
             self._has_written |= said.startswith(WRITES)
             return execute(sql, *args)

@@ -3,13 +3,23 @@
 from datetime import datetime
 
 import pytest
-from django.db import DataError, connection, transaction
+from django.db import DataError, IntegrityError, connection, transaction
 from django.db.models import QuerySet
+from django.test.utils import CaptureQueriesContext
 
 from accounts.models import User
+from booking.models import Cart
 from core import prepared
 from core.compiled import CompiledRead
-from core.databases import Query, insert_rows, read_together, reserving_keys, write_together
+from core.databases import (
+    Query,
+    insert_rows,
+    last_writes,
+    read_together,
+    reserving_keys,
+    update_row,
+    write_together,
+)
 from payment.models import LedgerEntry, Payment
 from tests.harness import builders
 from tests.harness.databases import ON_POSTGRESQL
@@ -153,3 +163,44 @@ def test_a_connection_keeps_a_bounded_number_of_plans(find, monkeypatch):
         [(_, keys)] = read_together(reserving_keys(Payment, LedgerEntry))
         assert len(keys) == 2
     assert uses() == [1]
+
+
+def rename(person, name):
+    return update_row(User, {"id": person.pk}, {"first_name": name})
+
+
+def named(person):
+    return User.objects.values_list("first_name", flat=True).get(pk=person.pk)
+
+
+def test_the_last_writes_of_a_transaction_are_committed_in_their_message(alice):
+    with CaptureQueriesContext(connection) as captured, last_writes() as writes:
+        locked = User.objects.select_for_update().get(pk=alice.pk)
+        writes.append(rename(locked, "Asha"))
+    assert named(alice) == "Asha"
+    assert [each["sql"] for each in captured][-2].endswith("; COMMIT")
+    with last_writes() as writes:
+        writes.append(rename(alice, "Usha"))
+    assert named(alice) == "Usha"
+    assert connection.get_autocommit()
+
+
+@pytest.mark.parametrize("wrong", [{"status": None}, {"user_id": 0}], ids=["at once", "at the commit"])
+def test_last_writes_that_fail_leave_nothing_and_the_next_transaction_works(alice, cart, wrong):
+    before = named(alice)
+    with pytest.raises(IntegrityError), last_writes() as writes:
+        writes += [rename(alice, "Asha"), update_row(Cart, {"id": cart.pk}, wrong)]
+    assert named(alice) == before
+    with last_writes() as writes:
+        writes.append(rename(alice, "Usha"))
+    assert named(alice) == "Usha"
+
+
+def test_last_writes_inside_of_a_transaction_are_committed_with_it(alice):
+    before = named(alice)
+    with transaction.atomic():
+        with last_writes() as writes:
+            writes.append(rename(alice, "Asha"))
+        assert named(alice) == "Asha"
+        transaction.set_rollback(True)
+    assert named(alice) == before
