@@ -11,6 +11,7 @@ import resource
 import statistics
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ from tests.harness.installation import Installation
 from tests.harness.processes import Process, address_of, eventually, listening
 
 SECONDS_AT_PHONEPE, CALLS_AT_ONCE, SERVERS, PLACES = 0.3, 4, 2, 50
+SECONDS_BEFORE = 1.5  # until those who look have begun
 PARTS = {"median": 0.5, "95 %": 0.95, "99 %": 0.99, "worst": 1.0}
 HEALTH, CATALOGUE = "/healthz", "/api/puja/services/"
 
@@ -110,8 +112,15 @@ def serve(installation: Installation, workers: int, *more: str) -> str:
         listener.listen(2_048)
         served = [
             *("-m", "gunicorn", "okpuja.wsgi:application", "--bind", f"fd://{listener.fileno()}"),
-            *("--worker-class", "okpuja.gunicorn_worker.Worker", "--workers", str(workers), "--threads", "8"),
-            *("--no-control-socket", *more),
+            *(
+                "--config",
+                "python:okpuja.gunicorn_config",
+                "--workers",
+                str(workers),
+                "--threads",
+                "8",
+                *more,
+            ),
         ]
         environment = installation.environment
         installation.keep(Process("server", *served, environment=environment, pass_fds=(listener.fileno(),)))
@@ -119,17 +128,28 @@ def serve(installation: Installation, workers: int, *more: str) -> str:
 
 
 def click(url: str, crowd: Crowd) -> dict[str, Any]:
-    order = {"url": url, "people": crowd.people, "others": [HEALTH, CATALOGUE], "quiet": 1}
-    done = subprocess.run(
-        [sys.executable, "-m", "bench.buyers"],
-        input=json.dumps(order),
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    """All buy at once. Others look at the health and the catalogue from before until the last one has bought."""
+    with _callers(url, others=[HEALTH, CATALOGUE]) as lookers:
+        time.sleep(SECONDS_BEFORE)
+        with _callers(url, people=crowd.people) as buyers:
+            bought, _ = buyers.communicate()
+        others, _ = lookers.communicate()
+    return {"bought": json.loads(bought), "others": json.loads(others)}
+
+
+@contextmanager
+def _callers(url: str, **task: Any) -> Iterator["subprocess.Popen[str]"]:
+    command = [sys.executable, "-m", "bench.buyers"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdin
+        process.stdin.write(json.dumps({"url": url} | task) + "\n")
+        process.stdin.flush()
+        try:
+            yield process
+        finally:
+            process.stdin.close()
 
 
 def report(found: dict[str, Any], installation: Installation, capacity: int) -> None:

@@ -26,7 +26,7 @@ def main() -> None:
     minutes = float(sys.argv[1]) if len(sys.argv) > 1 else 1
     count = int(sys.argv[2]) if len(sys.argv) > 2 else 5_000
     with shop(0.02, LOG_LEVEL="ERROR") as (installation, _):
-        url = serve(installation, SERVERS, "--preload", "--config", "python:okpuja.gunicorn_config")
+        url = serve(installation, SERVERS)
         requests.get(url + CATALOGUE, timeout=60).raise_for_status()
         print(f"after the start: {shares(installation)}")
         answered = load(url, requests_left=count)

@@ -114,12 +114,25 @@ def _converted(
     return tuple(values)
 
 
+_compiling: list[Callable[[], object]] = []  # of each statement whose module is loaded
+
+
+def compile_all() -> None:
+    """Before a server forks: else each of the first threads of a process compiles what its request needs, all at once.
+
+    Opens no connection: what locks rows is left out, the ORM looks there whether it is in a transaction.
+    """
+    for compile_now in _compiling:
+        compile_now()
+
+
 class CompiledRead(Generic[P, Row]):
     """The rows of the query set that `build` returns. It is called once, with markers: it must not look at them."""
 
     def __init__(self, build: Callable[P, "QuerySet[Row]"]) -> None:
         self.build, self._signature = build, inspect.signature(build)
         self._select = cache(self._compile)
+        _compiling.append(self._compile_unless_locking)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> list[Row]:
         rows: list[Row]
@@ -151,6 +164,10 @@ class CompiledRead(Generic[P, Row]):
 
         return Query(query.sql, query.parameters, read, query.locks)
 
+    def _compile_unless_locking(self) -> None:
+        if not self.build(**_markers(self._signature)).query.select_for_update:  # type: ignore[call-arg]
+            self._select(connections[DEFAULT_DB_ALIAS].vendor)
+
     def _compile(self, vendor: str) -> _Select[Row]:
         markers = _markers(self._signature)
         compiler: Any = self.build(**markers).query.get_compiler(DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
@@ -174,6 +191,7 @@ class CompiledValues(Generic[P]):
     def __init__(self, build: Callable[P, "QuerySet[Any, Any]"]) -> None:
         self.build, self._signature = build, inspect.signature(build)
         self._select = cache(self._compile)
+        _compiling.append(lambda: self._select(connections[DEFAULT_DB_ALIAS].vendor))
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> tuple[Any, ...] | None:
         row: tuple[Any, ...] | None
@@ -204,6 +222,7 @@ class CompiledWrite(Generic[P]):
     def __init__(self, build: Callable[P, Write]) -> None:
         self.build, self._signature = build, inspect.signature(build)
         self._write = cache(self._compile)
+        _compiling.append(lambda: self._write(connections[DEFAULT_DB_ALIAS].vendor))
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Write:
         sql, template = self._write(connections[DEFAULT_DB_ALIAS].vendor)

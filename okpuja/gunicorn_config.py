@@ -20,6 +20,9 @@ def when_ready(server: Any) -> None:
     if "okpuja.wsgi" in sys.modules:
         import_module("okpuja.urls")
         warm_pages()
+        # In the language of programs. Else the first threads of each process do both, all at once.
+        import_module("django.urls").reverse("cart-list")
+        import_module("core.compiled").compile_all()
     gc.collect()
     gc.freeze()
 

@@ -16,7 +16,7 @@ from accounts import sessions
 from accounts.models import User
 from booking.models import Checkout, PromoCode
 from booking.services import carts, checkouts, hold_limits, places
-from core.compiled import CompiledRead, CompiledWrite, NotCompilable
+from core.compiled import CompiledRead, CompiledWrite, NotCompilable, compile_all
 from core.databases import read_together, reserving_keys, update_rows, write_together
 from notifications.models import Notification
 from payment.models import Payment, PaymentAttempt, Refund, WebhookDelivery, WebhookEvent
@@ -142,6 +142,17 @@ def test_postgresql_knows_the_type_of_each_parameter(settings):
             read_together(*(read.query(*values) for each in found.values() for read, values in each))
         for each in WRITES.values():
             assert [write_together([write(*values)]) for write, values in each] == [[0]] * len(each)
+
+
+def test_a_server_compiles_all_but_locking_statements_before_it_has_a_connection():
+    for each in READS.values():
+        for read, _ in each:
+            read._select.cache_clear()
+    compile_all()  # without the mark of a test that may open one
+    for each in READS.values():
+        for read, values in each:
+            is_compiled = read._select.cache_info().currsize == 1
+            assert is_compiled is not read.build(*values).query.select_for_update
 
 
 def test_no_compiled_statement_is_without_such_a_test():
