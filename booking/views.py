@@ -6,7 +6,6 @@ from django.db.models import QuerySet
 from django.utils import timezone
 from django.utils.dateparse import parse_date
 from django.utils.translation import gettext_lazy as _
-from django_filters.rest_framework import DjangoFilterBackend
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, extend_schema
 from rest_framework import status
@@ -20,7 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
 from booking import services
-from booking.filters import PackageFilter, PujaServiceFilter, with_price
+from booking.filters import FiltersInUse, PackageFilter, PujaServiceFilter, with_price
 from booking.models import ON_SALE, Cart, Package, PujaCategory, PujaService, Slot
 from booking.pricing import with_package_price
 from booking.promo_guard import guarded_promo
@@ -51,7 +50,7 @@ class Catalogue(GenericViewSet):
 
     authentication_classes = ()
     permission_classes = (AllowAny,)
-    filter_backends = (DjangoFilterBackend,)
+    filter_backends = (FiltersInUse,)
     lookup_value_regex = "[0-9]+"
 
 
