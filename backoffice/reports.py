@@ -11,10 +11,10 @@ from django.db.models.functions import Concat, TruncMonth
 from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
-from booking.models import Assignment, Priest
+from booking.models import Assignment, Package, Priest
 from core.dates import spell_month
 from core.language import Text, localized
-from payment.models import PAYING, LedgerEntry
+from payment.models import PAYING, LedgerEntry, ManualEntry
 from payment.reconciliation.days import span
 
 Kind = LedgerEntry.Kind
@@ -49,6 +49,7 @@ class Report:
 
 
 CHECKOUT = "payment__checkout__"
+METHODS: dict[str, Text] = {"PHONEPE": "PhonePe", **dict(ManualEntry.Means.choices)}
 PERFORMED = Assignment.objects.filter(freed_at=None, booking__checkout=OuterRef("payment__checkout"))
 DIMENSIONS: dict[str, Dimension] = {
     "puja": Dimension(gettext_lazy("Puja"), F(f"{CHECKOUT}puja_title")),
@@ -86,7 +87,11 @@ def report(by: str, first: date, last: date) -> Report:
             came=Sum("amount_paise", filter=~Q(kind__in=WENT_BACK), default=0),
             back=-Sum("amount_paise", filter=Q(kind__in=WENT_BACK), default=0),
             payments=Count("pk", filter=Q(kind__in=PAYING)),
+            puja=Max(f"{CHECKOUT}puja_title"),
             puja_hi=Max(f"{CHECKOUT}puja_title_hi"),
+            kind=Max(f"{CHECKOUT}package_type"),
+            place=Max(f"{CHECKOUT}package_location"),
+            place_hi=Max(f"{CHECKOUT}package_location_hi"),
         )
         .order_by("group" if by == "month" else "-came", "group")
     )
@@ -94,7 +99,11 @@ def report(by: str, first: date, last: date) -> Report:
     names: dict[Any, str] = {}
     if by == "priest":
         names = {priest.pk: localized(priest, "name") for priest in Priest.objects.only("name", "name_hi")}
-    elif by == "puja" and (get_language() or "").startswith("hi"):
+    elif by == "package":
+        names = {group["group"]: _package(group) for group in groups if group["kind"]}
+    elif by == "means":
+        names = dict(METHODS)
+    elif by == "puja" and _reads_hindi():
         names = {group["group"]: group["puja_hi"] for group in groups if group["puja_hi"]}
     rows = [
         Row(
@@ -114,6 +123,18 @@ def report(by: str, first: date, last: date) -> Report:
         100,
     )
     return Report(rows[:MOST_ROWS], total, is_cut=len(rows) > MOST_ROWS)
+
+
+def _package(group: dict[str, Any]) -> str:
+    """As the shop names it: title, kind, place."""
+    title, place = group["puja"], group["place"]
+    if _reads_hindi():
+        title, place = group["puja_hi"] or title, group["place_hi"] or place
+    return f"{title}, {Package.PackageType(group['kind']).label}, {place}"
+
+
+def _reads_hindi() -> bool:
+    return (get_language() or "").startswith("hi")
 
 
 def _name(by: str, group: Any) -> str:

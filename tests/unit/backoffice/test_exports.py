@@ -135,9 +135,14 @@ def test_pujas_and_priests_of_a_report_are_named_in_the_language_of_the_reader(t
         ends=booking.starts_at + timedelta(hours=1),
     )
     with translation.override("hi"):
-        pujas, priests = ({row.name for row in report(by, *span_of_now()).rows} for by in ("puja", "priest"))
+        pujas, priests, packages, means = (
+            {row.name for row in report(by, *span_of_now()).rows}
+            for by in ("puja", "priest", "package", "means")
+        )
     assert "गृह प्रवेश" in pujas
     assert "पंडित रवि" in priests
+    assert f"गृह प्रवेश, साधारण, {trade.checkout.package_location}" in packages
+    assert {"PhonePe", "नक़द"} <= means
     assert "गृह प्रवेश" not in {row.name for row in report("puja", *span_of_now()).rows}
 
 
