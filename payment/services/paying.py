@@ -12,7 +12,7 @@ from django.utils import timezone
 from accounts.models import User
 from core.clocks import database_now
 from notifications.services import notify
-from payment.models import DiagnosisRun, GatewayCall, PayingWatch
+from payment.models import DiagnosisRun, GatewayCall, PayingWatch, Receipt
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
 from payment.phonepe.enums import ErrorCategory, Operation
@@ -65,6 +65,10 @@ def tell_if_paying_works(watch_id: int) -> None:
     )
     now = database_now()
     if watched.next_check_at > now:
+        return
+    paid_since = Receipt.objects.filter(payment__user=watched.user_id, received_at__gt=watched.created_at)
+    if paid_since.exists():
+        watched.delete()  # they have seen it themselves
         return
     if settings.PAYMENT_ENABLED and _is_configured() and _has_answered_since(watched.created_at):
         facts = {"at": timezone.localtime(now).isoformat()}

@@ -8,8 +8,11 @@ from django.utils import timezone
 from notifications.models import Notification
 from payment.models import DiagnosisRun, GatewayCall, PayingWatch
 from payment.services import paying
+from payment.services.outcomes import apply_status
 from payment.services.paying import paying_works, tell_if_paying_works, watch
+from tests.harness import builders
 from tests.harness.races import at_once
+from tests.unit.payment.builders import completed, make_payment
 from worker.jobs import run_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -121,6 +124,18 @@ def test_an_answer_about_an_order_does_not_say_that_new_ones_are_opened(alice, f
     run_due(["paying_watches"])
 
     assert Notification.objects.count() == told
+
+
+def test_who_has_paid_meanwhile_is_not_told(alice, package, slot):
+    watch(alice)
+    payment = make_payment(builders.make_checkout(builders.make_cart(alice, package, slot.starts_at)))
+    apply_status(payment.attempts.get().pk, completed(), "worker")
+    called()
+    due()
+    run_due(["paying_watches"])
+
+    assert not Notification.objects.filter(kind="paying_works").exists()
+    assert not PayingWatch.objects.exists()
 
 
 def test_an_answer_from_before_the_question_does_not_count(alice):
