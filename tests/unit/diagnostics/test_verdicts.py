@@ -3,13 +3,15 @@
 import ast
 import re
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from string import Formatter
 
 import pytest
 
-from diagnostics import dependencies, webhook_check
-from diagnostics.dependencies import DATABASE_CACHE, TARGETS, CheckResult
+from diagnostics import dependencies, dependency_rules, webhook_check
+from diagnostics.dependencies import DATABASE_CACHE, SQLITE, TARGETS, CheckResult
+from diagnostics.dependency_rules import HAMPERING, STOPPING
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
@@ -333,6 +335,35 @@ def test_every_finding_of_a_check_of_ours_stands_in_troubleshooting():
                 said |= {each.value for each in call.args[1:] if isinstance(each, ast.Constant)}
     assert len(said) > 20
     assert said - {""} <= told
+
+
+def literals(module):
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    return {
+        node.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Constant) and isinstance(node.value, str)
+    }
+
+
+def words_of_checks():
+    return {word for word in literals(dependencies) | literals(webhook_check) if word.isidentifier()}
+
+
+def test_rules_about_dependencies_wait_for_no_word_that_no_check_says():
+    named = {word for word in literals(dependency_rules) if re.fullmatch(r"[a-z_]+", word)}
+    assert len(named) > 20
+    assert named - words_of_checks() == set()
+
+
+def test_each_rule_about_a_dependency_is_the_first_for_some_result_of_its_check():
+    rules, chosen = (*STOPPING, *HAMPERING), set()
+    for name, word, target in product(TARGETS, words_of_checks(), ("host:1", f"{SQLITE} db", DATABASE_CACHE)):
+        for fault, cause in ((word, ""), ("down", word)):
+            check = CheckResult(name, target, ok=False, fault=fault, cause=cause)
+            found = Evidence(dependencies={name: check})
+            chosen |= set([place for place, rule in enumerate(rules) if rule.applies(found)][:1])
+    assert [rule.summary for place, rule in enumerate(rules) if place not in chosen] == []
 
 
 @pytest.mark.parametrize("found", [evidence(), Evidence()])
