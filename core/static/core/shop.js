@@ -8,7 +8,7 @@ function sayOffline(form) {
   const sentence = form.querySelector("[data-offline]") ?? form.appendChild(document.createElement("p"));
   sentence.className = "error";
   sentence.dataset.offline = "yes";
-  sentence.role = "alert";
+  sentence.setAttribute("role", "alert"); // older browsers know no `role` of an element
   sentence.textContent = document.body.dataset.offline;
 }
 
