@@ -19,7 +19,7 @@ from tests.harness.databases import query
 from tests.harness.processes import Process, eventually, process_environment
 
 WORKERS, FOLDER = (1, 2, 4), "/var/tmp"  # noqa: S108 - as bench.seed
-RING = "SELECT pg_notify('okpuja_work', '')"
+NOTIFY = "SELECT pg_notify('okpuja_work', '')"
 
 
 @dataclass(frozen=True)

@@ -27,17 +27,17 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "okpuja.settings")
 django.setup()
 
 from core.databases import discard_dead_connections  # noqa: E402 - after the settings
-from worker.bell import Bell, make_bell  # noqa: E402
 from worker.jobs import KINDS, RECONCILE_KINDS, run_due  # noqa: E402
 from worker.management.commands.work import THREADS  # noqa: E402
 from worker.moments import read_due_moments  # noqa: E402
 from worker.scheduler import DATABASE_AWAY, SECONDS_BETWEEN_COMPARISONS  # noqa: E402
+from worker.wake_up import WakeUp, make_wake_up  # noqa: E402
 
 logger = logging.getLogger(__name__)
 
 ROWS_OF_A_TASK = 10  # then it sends itself again: others get their turn
 LOOK_SECONDS = 1.0  # what a lost task costs at most
-SECONDS_AFTER_LOOK = 0.05  # the bell rings for every row of a busy hour
+SECONDS_AFTER_LOOK = 0.05  # there is a wake-up for every row of a busy hour
 EXPIRES_SECONDS = 10  # an older task has been sent again since
 LONGEST_PAUSE = 10.0  # seconds, while the broker or the database is away
 
@@ -110,7 +110,7 @@ class RowTimer(Scheduler):
     """Sends a task for each kind that has due rows, as soon as the database announces one. Any number may run."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._bell: Bell | None = None
+        self._wake_up: WakeUp | None = None
         self._comparisons_at, self._pause = 0.0, LOOK_SECONDS
         super().__init__(*args, **kwargs)
 
@@ -119,9 +119,9 @@ class RowTimer(Scheduler):
 
     def tick(self, *_: Any, **__: Any) -> float:
         """Seconds until the next look."""
-        bell = self._bell = self._bell or make_bell()
+        wake_up = self._wake_up = self._wake_up or make_wake_up()
         try:
-            bell.listen()
+            wake_up.listen()
             is_sent = all(send(kind) for kind in self._due_kinds())  # the first one that fails is enough
             connection.close()
         except DATABASE_AWAY:
@@ -132,7 +132,7 @@ class RowTimer(Scheduler):
             self._pause = min(self._pause * 2, LONGEST_PAUSE)
             return self._pause
         self._pause = LOOK_SECONDS
-        bell.wait(LOOK_SECONDS)
+        wake_up.wait(LOOK_SECONDS)
         return SECONDS_AFTER_LOOK
 
     def _due_kinds(self) -> list[str]:
@@ -143,6 +143,6 @@ class RowTimer(Scheduler):
         return [kind for kind in KINDS if kind in due]
 
     def close(self) -> None:
-        if self._bell is not None:
-            self._bell.close()
+        if self._wake_up is not None:
+            self._wake_up.close()
         super().close()

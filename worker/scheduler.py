@@ -1,6 +1,6 @@
 """The scheduler of a worker: one thread looks for all kinds of work, and wakes the threads that do it.
 
-It looks when the bell rings, when a row becomes due, and after its interval in any case. What it finds only wakes
+It looks when it is woken, when a row becomes due, and after its interval in any case. What it finds only wakes
 threads: the leases decide which worker gets a row, and a look that was wrong costs a query.
 """
 
@@ -15,16 +15,16 @@ from queue import Empty, SimpleQueue
 from django.db import DatabaseError, InterfaceError, connection
 
 from core.databases import discard_dead_connections
-from worker.bell import Bell, make_bell
 from worker.jobs import RECONCILE_KINDS, run_due
 from worker.moments import read_due_moments
+from worker.wake_up import WakeUp, make_wake_up
 
 logger = logging.getLogger(__name__)
 
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 30.0  # seconds while the database is away, doubled each time
 # Without notifications from the database, rows are looked for this often.
 POLL_SECONDS = 1.0
-# Two looks are at least so far apart, and so many times as long as a look takes: a busy worker is rung for every row.
+# Two looks are at least so far apart, and so many times as long as a look takes: a busy worker is woken for every row.
 LEAST_SECONDS_APART, LOOKS_APART = 0.03, 10
 # Several workers hear one notification. The first of them takes the row, and the others find nothing any more.
 SPREAD_SECONDS = 0.01
@@ -40,8 +40,8 @@ DATABASE_AWAY = (DatabaseError, InterfaceError)
 class Crew:
     """Threads that work on some kinds, so that what hangs in one of them stops no other crew."""
 
-    def __init__(self, kinds: tuple[str, ...], count: int, bell: Bell) -> None:
-        self.kinds, self._bell = kinds, bell
+    def __init__(self, kinds: tuple[str, ...], count: int, wake_up: WakeUp) -> None:
+        self.kinds, self._wake_up = kinds, wake_up
         self._due: dict[str, int] = {}  # kinds with due rows, and the number of the look that found them
         self._changed = threading.Condition()
         self._end = threading.Event()
@@ -85,7 +85,7 @@ class Crew:
 
     def _work_on(self, kind: str, look: int) -> None:
         if run_due([kind], limit=1, claimed=self._wake_another):
-            self._bell.ring()  # the work may have made other rows due, or this one later
+            self._wake_up.send()  # the work may have made other rows due, or this one later
             return
         with self._changed:
             if self._due.get(kind) == look:  # else it was found again meanwhile
@@ -98,9 +98,9 @@ class Crew:
 
 class Scheduler:
     def __init__(self, crews: Iterable[tuple[tuple[str, ...], int]], interval: float) -> None:
-        self._bell = make_bell()
+        self._wake_up = make_wake_up()
         self._interval = interval
-        self.crews = [Crew(kinds, count, self._bell) for kinds, count in crews]
+        self.crews = [Crew(kinds, count, self._wake_up) for kinds, count in crews]
         self._end = threading.Event()
         self._looks = 0
         self._comparisons_at = 0.0  # time.monotonic()
@@ -133,12 +133,12 @@ class Scheduler:
             with suppress(Empty):
                 reason = ends.get(timeout=SECONDS_BETWEEN_SIGNALS)
         self._end.set()
-        self._bell.ring()
+        self._wake_up.send()
         for crew in self.crews:
             crew.end()
         for thread in threads:
             thread.join()
-        self._bell.close()
+        self._wake_up.close()
         logger.info("worker ended")
         return reason
 
@@ -149,20 +149,20 @@ class Scheduler:
             try:
                 seconds = self._look()
                 least = max(least, LOOKS_APART * (time.monotonic() - began))
-                rung = self._bell.wait(seconds)
+                woken = self._wake_up.wait(seconds)
                 pause = FIRST_PAUSE
             except DATABASE_AWAY:
                 logger.exception("the database cannot be used; trying again")
                 discard_dead_connections()
                 self._end.wait(pause)
-                rung, pause = False, min(pause * 2, LONGEST_PAUSE)
-            if rung:
+                woken, pause = False, min(pause * 2, LONGEST_PAUSE)
+            if woken:
                 least -= time.monotonic() - began
                 self._end.wait(max(min(least, POLL_SECONDS), random.uniform(0, SPREAD_SECONDS)))
 
     def _look(self) -> float:
         """Wakes the crews. Returns the seconds until the next look."""
-        self._bell.listen()
+        self._wake_up.listen()
         moments = read_due_moments()
         due, now = set(moments.due), time.monotonic()
         if now >= self._comparisons_at:
@@ -171,7 +171,7 @@ class Scheduler:
         self._looks += 1
         for crew in self.crews:
             crew.wake(due, self._looks)
-        interval = self._interval if self._bell.hears_others else min(self._interval, POLL_SECONDS)
+        interval = self._interval if self._wake_up.hears_others else min(self._interval, POLL_SECONDS)
         if moments.next_at is None:
             return interval
         return min(interval, (moments.next_at - moments.now).total_seconds())

@@ -24,7 +24,7 @@ BOUNDED = {
     "simulator/sockets.py": "two threads in the shop's server; as many as callers in a process of its own",
 }
 NO_REQUEST = {
-    "worker/bell.py",
+    "worker/wake_up.py",
     "worker/scheduler.py",
     "worker/management/commands/serve.py",
     "worker/management/commands/dev.py",

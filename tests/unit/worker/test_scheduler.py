@@ -1,4 +1,4 @@
-"""The scheduler wakes threads for due rows, by a bell or by its interval; the leases decide who gets a row."""
+"""The scheduler wakes threads for due rows, by a notification or by its interval; the leases decide who gets a row."""
 
 import signal
 import threading
@@ -20,11 +20,11 @@ from notifications.services import notify
 from payment.models import WorkLease
 from tests.harness.databases import ON_POSTGRESQL
 from tests.harness.processes import eventually
-from worker import bell
-from worker.bell import CHANNEL, PostgresBell, SqliteBell, make_bell
+from worker import wake_up
 from worker.jobs import DATABASE_KINDS, KINDS, NOTIFICATION_KINDS
 from worker.moments import DueMoments
 from worker.scheduler import ASKED, DIED, Scheduler
+from worker.wake_up import CHANNEL, PostgresWakeUp, SqliteWakeUp, make_wake_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEVER = 300.0  # seconds: what happens earlier was not found by the interval
@@ -46,7 +46,7 @@ def scheduler(interval=NEVER, crews=((NOTIFICATION_KINDS, 2), (DATABASE_KINDS, 2
 
 
 @contextmanager
-def rung(of=make_bell):
+def listening(of=make_wake_up):
     one = of()
     one.listen()
     try:
@@ -99,13 +99,13 @@ def test_many_rows_are_worked_off_by_all_threads_each_once(alice):
 
 
 def test_a_lost_notification_costs_no_more_than_the_interval(alice, monkeypatch):
-    """Nobody rings, as if the notification had been swallowed on its way."""
+    """No notification comes, as if the notification had been swallowed on its way."""
     monkeypatch.setattr(
-        PostgresBell,
+        PostgresWakeUp,
         "_is_work_announced",
         lambda self, listening: bool(list(listening.notifies(timeout=0))) and False,
     )
-    monkeypatch.setattr(SqliteBell, "_read_version", lambda self: 0)
+    monkeypatch.setattr(SqliteWakeUp, "_read_version", lambda self: 0)
     with scheduler(interval=0.5) as running:
         eventually(lambda: is_idle(running), "nothing is due")
         tell(alice)
@@ -113,7 +113,7 @@ def test_a_lost_notification_costs_no_more_than_the_interval(alice, monkeypatch)
 
 
 def test_a_busy_worker_looks_for_work_a_tenth_of_its_time(monkeypatch):
-    """Each row that ends rings: with several workers, looking would take a core from the work."""
+    """Each row that ends wakes the scheduler: with several workers, looking would take a core from the work."""
 
     def look_slowly():
         time.sleep(0.05)
@@ -123,7 +123,7 @@ def test_a_busy_worker_looks_for_work_a_tenth_of_its_time(monkeypatch):
     with scheduler() as running:
         end = time.monotonic() + 2
         while time.monotonic() < end:
-            running._bell.ring()
+            running._wake_up.send()
             time.sleep(0.01)
         assert 1 <= running._looks <= 6
 
@@ -193,7 +193,7 @@ def test_a_commit_rings_and_a_rollback_does_not(alice):
             tell(alice)
             transaction.set_rollback(True)
 
-    with rung() as one:
+    with listening() as one:
         elsewhere(write_nothing)
         assert not one.wait(0.1)
         one.listen()
@@ -202,9 +202,9 @@ def test_a_commit_rings_and_a_rollback_does_not(alice):
 
 
 def test_a_ring_from_inside_is_heard_once():
-    with rung() as one:
+    with listening() as one:
         for _ in range(100_000):
-            one.ring()
+            one.send()
         assert one.wait(30)
         eventually(lambda: not one.wait(0), "all of them are taken")
 
@@ -246,15 +246,15 @@ def test_behind_a_pooler_that_keeps_no_session_work_is_looked_for_and_the_log_sa
     alice, monkeypatch, caplog
 ):
     """Such a pooler takes LISTEN, and gives the connection to somebody else."""
-    connect = PostgresBell._connect
+    connect = PostgresWakeUp._connect
 
     def connect_through_pooler(self):
         listening = connect(self)
         listening.execute("UNLISTEN *")
         return listening
 
-    monkeypatch.setattr(PostgresBell, "_connect", connect_through_pooler)
-    monkeypatch.setattr(bell, "PROOF_WAIT_SECONDS", 0.1)
+    monkeypatch.setattr(PostgresWakeUp, "_connect", connect_through_pooler)
+    monkeypatch.setattr(wake_up, "PROOF_WAIT_SECONDS", 0.1)
     with scheduler() as running:
         eventually(lambda: is_idle(running), "nothing is due")
         tell(alice)
@@ -265,7 +265,7 @@ def test_behind_a_pooler_that_keeps_no_session_work_is_looked_for_and_the_log_sa
 
 @on_postgresql
 def test_a_lost_connection_is_replaced_and_what_was_missed_is_looked_for(caplog):
-    with rung() as one:
+    with listening() as one:
         first = one._listening.info.backend_pid
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(%s)", [first])
@@ -278,7 +278,7 @@ def test_a_lost_connection_is_replaced_and_what_was_missed_is_looked_for(caplog)
 
 @on_postgresql
 def test_a_proof_of_another_worker_is_no_work():
-    with rung() as one:
+    with listening() as one:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_notify(%s, 'proof of another')", [CHANNEL])
         assert not one.wait(0.2)

@@ -33,39 +33,39 @@ KEEP_ALIVE = {
 LOST = (psycopg.Error, DatabaseError, InterfaceError, OSError)
 
 
-class Bell:
-    """Rung by threads of this process. The thread of the scheduler owns it."""
+class WakeUp:
+    """Sent by threads of this process. The thread of the scheduler owns it."""
 
     def __init__(self) -> None:
         self._inside, self._outside = socket.socketpair()
         self._inside.setblocking(False)
         self._outside.setblocking(False)
-        # Whether it rings for what other processes write, too. If not, the scheduler must look more often.
+        # Whether it comes for what other processes write, too. If not, the scheduler must look more often.
         self.hears_others = False
 
-    def ring(self) -> None:
-        with suppress(BlockingIOError):  # it has been rung often, and nobody has looked yet
+    def send(self) -> None:
+        with suppress(BlockingIOError):  # sent often, and nobody has looked yet
             self._outside.send(b"!")
 
     def listen(self) -> None:
         """Before each look at the rows, so that nothing is missed between the look and `wait`."""
 
     def wait(self, seconds: float) -> bool:
-        """Until it is rung, or for so many seconds. Whether it was rung."""
+        """Until it is sent, or for so many seconds. Whether it was sent."""
         readable, _, _ = select.select([self._inside], [], [], max(seconds, 0))
-        return self._was_rung() if readable else False
+        return self._was_sent() if readable else False
 
     def close(self) -> None:
         self._inside.close()
         self._outside.close()
 
-    def _was_rung(self) -> bool:
+    def _was_sent(self) -> bool:
         with suppress(BlockingIOError):
             return bool(self._inside.recv(4096))
         return False
 
 
-class SqliteBell(Bell):
+class SqliteWakeUp(WakeUp):
     """Looks at the version of the file, which costs no query. It needs no help from the writers."""
 
     def __init__(self) -> None:
@@ -90,7 +90,7 @@ class SqliteBell(Bell):
         return int(version)
 
 
-class PostgresBell(Bell):
+class PostgresWakeUp(WakeUp):
     """LISTEN on a connection of its own, outside the pool.
 
     Behind a pooler that gives each transaction another connection, notifications do not arrive. So one of our own is
@@ -127,7 +127,7 @@ class PostgresBell(Bell):
         while (left := end - time.monotonic()) > 0:
             sources = [self._inside, *([self._listening] if self._listening else [])]
             readable, _, _ = select.select(sources, [], [], left)
-            if self._inside in readable and self._was_rung():
+            if self._inside in readable and self._was_sent():
                 return True
             if self._listening and self._listening in readable and self._is_work_announced(self._listening):
                 return True
@@ -169,5 +169,5 @@ class PostgresBell(Bell):
         self.hears_others, self._has_complained = False, True
 
 
-def make_bell() -> Bell:
-    return PostgresBell() if connection.vendor == "postgresql" else SqliteBell()
+def make_wake_up() -> WakeUp:
+    return PostgresWakeUp() if connection.vendor == "postgresql" else SqliteWakeUp()
