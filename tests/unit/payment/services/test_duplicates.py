@@ -236,6 +236,14 @@ def test_a_time_that_they_have_booked_meanwhile_is_not_offered(fill, offered):
     assert slots_to_choose(payment) == [second]
 
 
+def test_three_times_are_offered_beside_those_that_they_have_booked(fill, offered, slot):
+    payment, (first, second) = offered
+    later = [builders.make_slot(slot.service, days=days) for days in (7, 8, 9)]
+    pays(fill(first.starts_at))
+
+    assert slots_to_choose(payment) == [second, *later[:2]]
+
+
 def test_a_time_that_they_have_booked_meanwhile_and_choose_from_an_old_page_is_paid_twice(fill, offered):
     payment, (first, _) = offered
     kept = pays(fill(first.starts_at))

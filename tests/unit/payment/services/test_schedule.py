@@ -33,6 +33,13 @@ def test_nobody_asks_while_the_call_itself_may_still_be_under_way(settings):
     assert offsets(timedelta(minutes=1))[0] == 45
 
 
+def test_a_minute_that_falls_on_the_end_of_the_page_belongs_to_the_tail(settings):
+    settings.PHONEPE_DEADLINE = 15
+    expires = SENT + timedelta(seconds=290)
+
+    assert next_poll(SENT, expires, SENT + timedelta(seconds=230)) == expires + timedelta(minutes=5)
+
+
 def test_after_expiry_a_slow_tail_goes_on_for_seven_days():
     minutes = [5, 60, 360, *(day * 1440 for day in range(1, 8))]
 
