@@ -64,13 +64,23 @@ class Rule:
         days = getattr(settings, self.days) if self.days else CODES_KEPT.days
         return now - timedelta(days=max(days, LEAST_DAYS)) if days else None
 
-    def old_rows(self, now: datetime, most: int) -> Rows:
-        """Of the oldest `most` rows: an old one costs no scan of the table, nor does it that there is none."""
-        rows, end = self.model._default_manager.filter(self.among), self.end(now)
+    def oldest_is_old(self, now: datetime) -> Rows:
+        """The oldest row, if it is old: a sign only, it may have to stay."""
+        rows = self.model._default_manager.filter(self.among)
+        oldest = rows.order_by("pk").values("pk")[:1]
+        return self.model._default_manager.filter(pk__in=oldest, **{f"{self.moment}__lt": self.end(now)})
+
+    def rows_to_delete(self, now: datetime) -> Rows:
+        """Of the oldest LOOKED_AT rows, the oldest first.
+
+        Up to a key that is looked up before: PostgreSQL would read the whole table for keys of a subquery.
+        """
+        rows, end = self.model._default_manager.filter(self.among).order_by("pk"), self.end(now)
         if end is None:
             return rows.none()
-        oldest = rows.order_by("pk").values("pk")[:most]
-        return self.model._default_manager.filter(pk__in=oldest, **{f"{self.moment}__lt": end})
+        last = rows.values_list("pk", flat=True)[LOOKED_AT - 1 : LOOKED_AT].first()
+        bounded = rows if last is None else rows.filter(pk__lte=last)
+        return self.deletable(bounded.filter(**{f"{self.moment}__lt": end}))
 
 
 def of_payments_under_way(payments: "QuerySet[Payment]") -> "QuerySet[Payment]":
@@ -119,16 +129,15 @@ RULES = {
 
 
 def old_records(now: datetime) -> list[Rows]:
-    """Whether the oldest row of each rule is old: a sign only, it may have to stay."""
-    return [rule.old_rows(now, 1) for rule in RULES.values() if rule.end(now) is not None]
+    """Whether there may be something to delete."""
+    return [rule.oldest_is_old(now) for rule in RULES.values() if rule.end(now) is not None]
 
 
 def delete_old_records(now: datetime) -> int:
     """At most BATCH rows of each rule; returns how many."""
     deleted = 0
     for name, rule in RULES.items():
-        rows = rule.deletable(rule.old_rows(now, LOOKED_AT)).order_by("pk")
-        keys = list(rows.values_list("pk", flat=True)[:BATCH])
+        keys = list(rule.rows_to_delete(now).values_list("pk", flat=True)[:BATCH])
         if keys:
             deleted += rule.model._default_manager.filter(pk__in=keys).delete()[0]
             logger.info("old records deleted", extra={"records": name, "rows": len(keys)})
