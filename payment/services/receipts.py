@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -130,7 +130,8 @@ def create_credit_note(refund: Refund, returned_paise: int) -> None:
 def refunds_without_note(now: datetime) -> QuerySet[Refund]:
     """Completed lately, and without their credit note: code of an older release has completed them."""
     lately = Refund.objects.filter(state=RefundState.COMPLETED, decided_at__gte=now - LATELY)
-    return lately.filter(credit_note=None).order_by("decided_at", "pk")
+    notes = CreditNote.objects.filter(refund=OuterRef("pk"))  # an outer join would read all of them
+    return lately.filter(~Exists(notes)).order_by("decided_at", "pk")
 
 
 @transaction.atomic
