@@ -242,15 +242,17 @@ def database(url: str, setting: str = "DATABASE_URL") -> dict[str, Any]:
             "timeout": 5,
         }
         return config
-    # A payment waits for a lock for three seconds, then the caller gets "busy" and may try again.
-    limits = {
+    # A payment waits for a lock for three seconds, then the caller gets "busy" and may try again. JIT has compiled
+    # statements for three seconds that PostgreSQL expected to read a million rows, and that read a thousand.
+    parameters = {
         "lock_timeout": 3_000,
         "statement_timeout": 15_000,
         "idle_in_transaction_session_timeout": 20_000,
+        "jit": "off",
     }
     config["OPTIONS"] = {
         **config.get("OPTIONS", {}),
-        "options": " ".join(f"-c {name}={milliseconds}" for name, milliseconds in limits.items()),
+        "options": " ".join(f"-c {name}={value}" for name, value in parameters.items()),
         "pool": {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
     }
     return config
