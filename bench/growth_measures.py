@@ -1,12 +1,13 @@
 """What `bench.growth` measures, by name. Names that begin with "night" are of work of once a night, or by hand."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import count
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Count
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -61,10 +62,11 @@ def _shop_of(user: User) -> Client:
 
 
 def _customer() -> Iterator[tuple[str, Measure]]:
-    """Somebody in the middle of the customers, whose last booking is of the middle of these years."""
-    middle = User.objects.order_by("pk")[User.objects.count() // 2]
-    booking = Booking.objects.filter(user=middle).select_related("checkout__payment").last()
-    booking = booking or Booking.objects.select_related("checkout__payment", "user").last()
+    """Somebody in the middle of the customers who has booked with each of four payments: in both databases alike."""
+    middle = User.objects.order_by("pk")[User.objects.count() // 2].pk
+    standing = Booking.objects.filter(user__gte=middle).exclude(status=Booking.Status.CANCELLED).order_by()
+    counted = standing.values("user").annotate(bookings=Count("pk")).filter(bookings=4).order_by("user")
+    booking = Booking.objects.filter(user=counted[0]["user"]).select_related("checkout__payment", "user")[0]
     client, payment = _shop_of(booking.user), booking.checkout.payment
     order = payment.attempts.last().merchant_order_id
     for path in (
@@ -263,9 +265,15 @@ def _daily_pages(
         if not parts or key:
             path = reverse(f"desk:{pattern.name}", args=[key] if parts else [])
             yield f"desk page: {pattern.name}", partial(_found, client, path)
-    # A larger shop has more bookings a day: whether the rest of the page grows, a day without any tells.
-    empty = f"{reverse('desk:today')}?day=2100-01-01"
-    yield "desk page: today, a day without bookings", partial(_found, client, empty)
+    # A larger shop has more bookings a day: whether the page grows with the trade, days with equally many tell.
+    for day, bookings in (
+        (datetime(2100, 1, 1, 6, tzinfo=UTC), 0),
+        (datetime(2100, 1, 2, 6, tzinfo=UTC), 300),
+    ):
+        keys = Booking.objects.exclude(status=Booking.Status.CANCELLED).order_by("pk").values("pk")[:bookings]
+        Booking.objects.filter(pk__in=[row["pk"] for row in keys]).update(starts_at=day)
+        page = f"{reverse('desk:today')}?day={day:%Y-%m-%d}"
+        yield f"desk page: today, a day with {bookings} bookings", partial(_found, client, page)
 
 
 def _found(client: Client, path: str) -> Any:
