@@ -4,6 +4,7 @@ A column that is new here, or that is compared for the first time, fails these t
 """
 
 import ast
+from functools import cache
 
 import pytest
 from django.apps import apps
@@ -187,6 +188,7 @@ def columns() -> dict[str, str]:
     }
 
 
+@cache
 def compared() -> set[str]:
     """Names of columns that some line compares by a lookup, an operator or a difference."""
     names = set(columns().values())

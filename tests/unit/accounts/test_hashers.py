@@ -97,7 +97,7 @@ def test_a_password_that_was_changed_meanwhile_stays_changed(alice_of_before):
     assert User.objects.get(pk=late.pk).password == changed
 
 
-@pytest.mark.proof(every=3)
+@pytest.mark.proof(every=4)
 @pytest.mark.parametrize("page", ["/api/auth/login/", "/admin/login/"])
 @pytest.mark.parametrize("former", [False, True])
 def test_an_unknown_address_takes_as_long_as_one_of_an_account(alice_of_before, page, former):

@@ -34,6 +34,7 @@ def run(*arguments, **changes):
     )
 
 
+@pytest.mark.proof(every=5)
 @pytest.mark.parametrize(
     ("changes", "named"),
     [

@@ -11,13 +11,14 @@ from tests.harness import ROOT
 
 pytestmark = pytest.mark.slow  # starts processes
 
+LOADED = "from django.conf import settings; settings.DEBUG"  # .env, too
 SERVE_ON_9123 = "from okpuja.serving_address import publish_address; print(publish_address(9123))"
-SHOW = "from django.conf import settings; print(settings.PUBLIC_BASE_URL)"
+SHOW = "print(settings.PUBLIC_BASE_URL)"
 
 
 @pytest.fixture
 def run(tmp_path):
-    """Runs code in a Django that is set up by itself, with the .env of one installation."""
+    """Runs code in a process of its own, with the .env of one installation."""
     dotenv = tmp_path / ".env"
 
     def run(code: str, dotenv_text: str = "", **environment: str) -> str:
@@ -25,7 +26,7 @@ def run(tmp_path):
         fixed = {"PATH": os.environ["PATH"], "DJANGO_SETTINGS_MODULE": "okpuja.settings"}
         fixed |= {"SECRET_KEY": "x" * 50, "DOTENV_FILE": str(dotenv)}
         done = subprocess.run(
-            [sys.executable, "-c", f"import django; django.setup(); {code}"],
+            [sys.executable, "-c", f"{LOADED}; {code}"],
             cwd=ROOT,
             env=fixed | environment,
             capture_output=True,

@@ -24,6 +24,7 @@ ENTRIES = {
 
 
 @pytest.mark.slow
+@pytest.mark.proof(every=4)
 @pytest.mark.parametrize("entry", ENTRIES)
 def test_no_process_loads_what_it_may_never_need(entry):
     code = f"import django, importlib, sys; django.setup(); importlib.import_module({entry!r}); print(*sys.modules)"
@@ -37,6 +38,7 @@ def test_no_process_loads_what_it_may_never_need(entry):
 
 
 @pytest.mark.slow
+@pytest.mark.proof(every=4)
 @pytest.mark.parametrize(
     "first", ["", "import accounts.admin;", "import payment.admin;", "import okpuja.urls;"]
 )

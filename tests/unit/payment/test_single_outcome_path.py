@@ -31,15 +31,18 @@ def modules() -> dict[str, ast.Module]:
     return {str(path.relative_to(ROOT)): ast.parse(path.read_text()) for path in found}
 
 
-def calls():
-    for path, tree in modules().items():
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Call):
-                yield path, node
+@cache
+def calls() -> list[tuple[str, ast.Call]]:
+    return [
+        (path, node)
+        for path, tree in modules().items()
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    ]
 
 
 def name(call: ast.Call) -> str:
-    return ast.unparse(call.func).rpartition(".")[2]
+    return getattr(call.func, "attr", getattr(call.func, "id", ""))
 
 
 def mentioned(call: ast.Call) -> set[str]:
