@@ -6,12 +6,11 @@ from contextlib import ExitStack, contextmanager
 from functools import cached_property, partial
 from typing import Any, TypeVar
 
-import pytest
 import requests
 
 from tests.harness import ROOT
 from tests.harness.customers import FRONTEND, Customer
-from tests.harness.databases import ON_POSTGRESQL, query, seed, seeded_database
+from tests.harness.databases import query, seed, seeded_database
 from tests.harness.processes import (
     Process,
     RestartableProcess,
@@ -24,9 +23,6 @@ from tests.harness.processes import (
 )
 
 WEBHOOK = "/api/payments/webhook/phonepe/"
-needs_postgresql = pytest.mark.skipif(
-    not ON_POSTGRESQL, reason="several servers need PostgreSQL: run with TEST_DATABASE=postgresql"
-)
 P = TypeVar("P", bound=Process | RestartableProcess)
 
 

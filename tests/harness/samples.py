@@ -27,7 +27,7 @@ COLLECTED = pytest.StashKey[list[pytest.Item]]()
 # the database behind them: `make test` plays them on SQLite only, `make proofs` on both.
 ONCE = (
     *(f"integration/{name}" for name in ("access", "browser", "frontend", "input", "simulator", "wire")),
-    *(f"integration/test_{name}" for name in ("access", "rates", "schema", "stale_tokens")),
+    *(f"integration/test_{name}" for name in ("access", "api_examples", "rates", "schema", "stale_tokens")),
     *(
         f"integration/flows/test_{name}"
         for name in ("bodies", "dev", "endpoints", "slow_connections", "waits")
@@ -37,18 +37,16 @@ ONCE = (
         for name in ("festival", "races/test_deadly_rows", "races/test_faults", "test_dead_ends")
     ),
     *(f"system/properties/test_any{name}" for name in ("_order", "thing")),
-    *("unit/core/test_middleware", "unit/core/test_pagination"),
+    *("unit/backoffice/test_links", "unit/core/test_middleware", "unit/core/test_pagination"),
     *(
         f"unit/diagnostics/{name}"
         for name in ("golive", "management", "test_page", "test_runner.py", "test_views")
     ),
 )
-# Servers as in production, processes that are killed, and upgrades: whoever has rows to lose has them on PostgreSQL.
+# Servers as in production, and processes that are killed: whoever has rows to lose has them on PostgreSQL.
 ON_POSTGRESQL_ONLY = (
-    "integration/upgrade",
-    "system/siege",
+    "integration/flows/test_app_orders",
     "system/properties/test_any_moment",
-    "system/test_last_release.py::test_people",
 )
 # On PostgreSQL what races is played whole, and a third of the other tests: on both databases they pass the same code.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
@@ -66,7 +64,7 @@ LEFT_OUT_IF_FAST = (
     "unit/payment/views/test_frontend_2026",
 )
 # What a file says in which a test has real transactions, or asks for PostgreSQL.
-COMMITTING = ("transaction=True", "transactional_db", "live_server", "mark.postgresql")
+COMMITTING = ("transaction=True", "transactional_db", "live_server", "postgresql")
 RACING = {"at_once", "while_uncommitted", "ThreadPoolExecutor", "Thread"}
 
 
@@ -87,6 +85,8 @@ class Selection:
 
     def plays(self, item: pytest.Item, number: int, cases: int) -> bool:
         """`number` counts the `cases` of one test, from 0."""
+        if item.get_closest_marker("only_sqlite" if self.on_postgresql else "only_postgresql"):
+            return False
         if self.fast and (_races(item) or _path(item).startswith(LEFT_OUT_IF_FAST)):
             return False  # SQLite lets only one person race
         if not self.on_postgresql and self._is_left_to_postgresql(item, number, cases):
@@ -128,7 +128,8 @@ class Selection:
         path = _path(item)
         if path.startswith(ONCE):
             return not self.proofs
-        if not path.startswith("unit/") or item.get_closest_marker("postgresql"):
+        marked = any(map(item.get_closest_marker, ("postgresql", "only_postgresql")))
+        if not path.startswith("unit/") or marked:
             return False
         commits = _commits(item)
         uses_database = (

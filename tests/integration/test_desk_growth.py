@@ -12,14 +12,13 @@ from django.urls import reverse
 from accounts.sessions import open_session
 from backoffice.urls import urlpatterns
 from tests.harness import builders
-from tests.harness.databases import ON_POSTGRESQL
 from tests.integration.test_growth import scanned_by
 from tests.unit.backoffice.sold import book
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.django_db(transaction=True),
-    pytest.mark.skipif(not ON_POSTGRESQL, reason="its plans"),
+    pytest.mark.only_postgresql,
 ]
 SEARCHED = (
     *("BK-ABCDEFGH", "OKP/26-27/000001", "412345678901", "0001", "9876500001", "a@example.com", "asha devi"),

@@ -26,14 +26,13 @@ from core.long_lists import LongPaginator
 from payment.models import GatewayCall, StateChange
 from payment.services.monitoring import CHECKS
 from tests.harness import ROOT, builders
-from tests.harness.databases import ON_POSTGRESQL, empty_database, migrated_database
+from tests.harness.databases import empty_database, migrated_database
 from tests.harness.processes import process_environment
 from tests.unit.backoffice.sold import book
 from tests.unit.payment.builders import make_payment
 from worker.jobs import KINDS
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
-on_postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="its plans and indexes")
 
 GROWING = {
     *("payment_payment", "payment_paymentattempt", "payment_gatewaycall", "payment_webhookevent"),
@@ -75,21 +74,21 @@ def read_whole(plan: dict, is_filtered: bool = False) -> set[str]:
     return tables
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 @pytest.mark.parametrize("name", [name for name, check in CHECKS.items() if check.signs])
 def test_what_monitoring_asks_each_minute_reads_no_table_whole(name):
     signs = CHECKS[name].signs(timezone.now())
     assert [scanned(query.order_by().values("pk")[:1]) for query in signs] == [set()] * len(signs)
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_a_worker_asks_reads_no_table_whole(kind):
     rows = KINDS[kind].due(timezone.now())
     assert not isinstance(rows, QuerySet) or scanned(rows.values("pk")[:10]) == set()
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 def test_texts_have_an_index_for_beginnings_only_where_somebody_searches_by_them():
     with connection.cursor() as cursor:
         cursor.execute(
@@ -151,7 +150,7 @@ IDS = sorted(
 )
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 @pytest.mark.parametrize(("label", "path"), IDS)
 def test_every_id_is_looked_up_by_an_index(label, path):
     column = long_lists.read_column(apps.get_model(label), path)
@@ -317,7 +316,7 @@ def parts_index(url) -> bool:
         return bool(connected.execute("SELECT 1 FROM pg_indexes WHERE indexname = 'user_parts'").fetchone())
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 @pytest.mark.parametrize(
     "page", ["case/{number}/", "case/{number}/cancel/", "approvals/", "closing/?day={day}"]
 )
@@ -333,14 +332,15 @@ def test_a_case_and_a_closed_day_read_no_growing_table_whole(desk, alice, packag
 
 
 @pytest.mark.proof
-@on_postgresql
+@pytest.mark.only_postgresql
 def test_the_owner_of_the_database_gets_the_extension():
     with empty_database() as url, ordinary_owner(url) as owned:
         migrate(owned)
         assert parts_index(url)
 
 
-@on_postgresql
+@pytest.mark.proof
+@pytest.mark.only_postgresql
 def test_without_the_right_to_the_extension_everything_else_is_migrated():
     with empty_database() as url, ordinary_owner(url) as owned:
         with psycopg.connect(url, autocommit=True) as connected:
@@ -352,7 +352,7 @@ def test_without_the_right_to_the_extension_everything_else_is_migrated():
         assert not parts_index(url)
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 def test_an_index_that_was_interrupted_is_made_anew():
     operation = next(
         each
@@ -371,7 +371,7 @@ def test_an_index_that_was_interrupted_is_made_anew():
         assert cursor.fetchone() == (True,)
 
 
-@on_postgresql
+@pytest.mark.only_postgresql
 def test_a_thousand_payments_of_the_seed_obey_every_law():
     with migrated_database() as url:
         done = subprocess.run(

@@ -12,11 +12,29 @@ import pytest
 
 from tests.harness import ROOT, invariants
 from tests.harness.customers import FRONTEND, arrive, pay
-from tests.harness.databases import ON_POSTGRESQL, copy_migrated_database, query
+from tests.harness.databases import copy_migrated_database, query
 from tests.harness.installation import WEBHOOK, Installation
 from tests.harness.processes import Simulator, eventually, process_environment
 
 LAST_RELEASE = "d64229ae"  # what servers run when this release comes; named anew with each release
+
+SELL = """
+import django, io
+django.setup()
+from django.core.management import call_command
+from django.test import Client
+call_command("migrate", verbosity=0)
+call_command("seed_demo", stdout=io.StringIO())
+paid = Client().get("/api/payments/payments/simulate-payment-success/", headers={"host": "127.0.0.1"})
+assert paid.json()["booking_created"], paid.content
+"""
+UPGRADE = """
+import django
+django.setup()
+from django.core.management import call_command
+call_command("migrate", verbosity=0)
+call_command("ledger_check")
+"""
 
 pytestmark = [pytest.mark.sockets, pytest.mark.slow]
 
@@ -38,15 +56,28 @@ def old_code(tmp_path_factory):
     return folder / "code"
 
 
-@pytest.mark.skipif(ON_POSTGRESQL, reason="the same migrations")
-def test_it_finds_its_tables_and_may_leave_new_columns_out(old_code, tmp_path):
+@pytest.fixture(scope="module")
+def old_database(old_code, tmp_path_factory):
+    """What the last release has migrated, with a booking that was paid on it."""
+    file = tmp_path_factory.mktemp("old-database") / "shop"
+    run(old_code, file, "-c", SELL)
+    return file
+
+
+def run(code, file, *arguments):
+    environment = process_environment(DATABASE_URL=f"sqlite:///{file}", LOG_LEVEL="ERROR")
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=code, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.only_sqlite  # the same migrations
+def test_it_finds_its_tables_and_may_leave_new_columns_out(old_database, tmp_path):
     """A column that it does not know must not be required of its rows: `db_default`, or NULL."""
-    subprocess.run(
-        [sys.executable, "manage.py", "migrate", "--verbosity", "0"],
-        cwd=old_code, env=process_environment(DATABASE_URL=f"sqlite:///{tmp_path}/old"), check=True,
-    )  # fmt: skip
     copy_migrated_database(str(tmp_path / "new"))
-    before, after = columns(tmp_path / "old"), columns(tmp_path / "new")
+    before, after = columns(old_database), columns(tmp_path / "new")
     gone = {
         (table, column) for table in before for column in before[table] if column not in after.get(table, {})
     }
@@ -58,6 +89,26 @@ def test_it_finds_its_tables_and_may_leave_new_columns_out(old_code, tmp_path):
     }
     assert gone == set()
     assert required == set()
+
+
+@pytest.mark.only_sqlite  # PostgreSQL's upgrade: tests/integration/upgrade
+def test_after_the_upgrade_its_rows_are_there_and_the_books_agree(old_database, tmp_path):
+    new, file = tmp_path / "new", tmp_path / "upgraded"
+    copy_migrated_database(str(new))
+    shutil.copy(old_database, file)
+    run(ROOT, file, "-c", UPGRADE)
+    before, after = rows(old_database), rows(file)
+
+    assert columns(file) == columns(new)
+    assert {table: count for table, count in before.items() if after[table] < count} == {}
+    assert before["booking_booking"] == 1
+    assert invariants.violations(lambda statement: query(f"sqlite:///{file}", statement)) == {}
+
+
+def rows(file):
+    """How many each table has."""
+    url = f"sqlite:///{file}"
+    return {table: query(url, f"SELECT count(*) FROM {table}")[0][0] for table in columns(file)}  # noqa: S608
 
 
 def columns(file):
@@ -92,6 +143,7 @@ def shop(old_code):
         yield installation
 
 
+@pytest.mark.proof
 def test_people_pay_cancel_give_and_get_their_money_back(shop):
     person = shop.customer()
     started = person.start()

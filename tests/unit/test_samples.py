@@ -1,17 +1,23 @@
 """What `make test` leaves out, `make proofs` plays. (`make samples` counts it over all tests.)"""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from tests.harness import ROOT
 from tests.harness.samples import COLLECTED, Selection
 
 TEST = {database: Selection(on_postgresql=database, proofs=False, fast=False) for database in (False, True)}
-PROOFS = Selection(on_postgresql=False, proofs=True, fast=False)
+PROOFS = [Selection(on_postgresql=database, proofs=True, fast=False) for database in (False, True)]
+# `... and not which("pg_dump")` is about the machine.
+DATABASE = re.compile(r"skipif\(\s*['\"]?(?:not |\w+ != )?(?:ON_POSTGRESQL|connection\.vendor)(?! and)")
 
 
 def test_make_proofs_leaves_out_no_case(request):
     collected = request.config.stash[COLLECTED]
 
-    assert [item for item in collected if not PROOFS.plays(item, 1, 2)] == []
+    assert [item for item in collected if not any(run.plays(item, 1, 2) for run in PROOFS)] == []
 
 
 @pytest.mark.proof(every=6)
@@ -48,3 +54,19 @@ def test_of_many_similar_cases_each_third_is_played_other_ones_on_the_second_dat
 def test_whoever_names_a_file_gets_all_of_its_cases(request):
     named = Selection(on_postgresql=False, proofs=False, fast=False, names_files=True)
     assert all(named.plays(request.node, number, 50) for number in range(50))
+
+
+@pytest.mark.only_sqlite
+def test_what_is_about_sqlite_is_played_there(request):
+    assert [TEST[database].plays(request.node, 0, 1) for database in (False, True)] == [True, False]
+
+
+@pytest.mark.only_postgresql
+def test_what_is_about_postgresql_is_played_there(request):
+    assert [TEST[database].plays(request.node, 0, 1) for database in (False, True)] == [False, True]
+
+
+def test_no_test_is_skipped_for_its_database():
+    """Each database leaves to the other one what that plays: nobody would play it. The two markers say it to both."""
+    tests = [path for path in (ROOT / "tests").rglob("*.py") if path != Path(__file__)]
+    assert [path.name for path in tests if DATABASE.search(path.read_text())] == []

@@ -6,13 +6,13 @@ import pytest
 
 from tests.harness.broker import BROKERS, needs_broker
 from tests.harness.customers import arrive, pay
-from tests.harness.installation import needs_postgresql, start_installation
+from tests.harness.installation import start_installation
 from tests.harness.processes import Process, eventually
 
 needs_celery = pytest.mark.skipif(
     importlib.util.find_spec("celery") is None, reason="NOT CHECKED: celery is not installed"
 )
-pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql, needs_celery]
+pytestmark = [pytest.mark.sockets, pytest.mark.only_postgresql, needs_celery]
 CELERY = ("-m", "celery", "--app", "okpuja.celery")
 WORKER = (*CELERY, "worker", "--pool", "threads", "--concurrency", "4", "--loglevel", "WARNING")
 TIMER = (*CELERY, "beat", "--scheduler", "okpuja.celery:RowTimer", "--loglevel", "WARNING")

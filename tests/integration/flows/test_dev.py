@@ -5,13 +5,10 @@ import signal
 import pytest
 import requests
 
-from tests.harness.databases import ON_POSTGRESQL, seeded_database
+from tests.harness.databases import seeded_database
 from tests.harness.processes import Process, eventually, listening, process_environment
 
-pytestmark = [
-    pytest.mark.sockets,
-    pytest.mark.skipif(ON_POSTGRESQL, reason="needs one database only: run with TEST_DATABASE=sqlite"),
-]
+pytestmark = [pytest.mark.sockets, pytest.mark.only_sqlite]
 
 
 def is_ready(url):

@@ -4,10 +4,10 @@ import pytest
 import requests
 
 from tests.harness.customers import FRONTEND, Customer, arrive, pay
-from tests.harness.installation import needs_postgresql, start_installation
+from tests.harness.installation import start_installation
 from tests.harness.processes import eventually
 
-pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, pytest.mark.proof(every=2), needs_postgresql]
+pytestmark = [pytest.mark.sockets, pytest.mark.only_postgresql, pytest.mark.proof(every=2)]
 
 
 @pytest.fixture(scope="module", params=["v1", "v2"])
@@ -80,6 +80,7 @@ def test_a_webhook_that_is_sent_three_times_makes_one_booking(shop):
     assert len(customer.get("booking/bookings/")) == 1
 
 
+@pytest.mark.proof
 def test_a_payment_is_confirmed_though_the_webhook_is_lost_and_nobody_comes_back(hurried_shop):
     shop = hurried_shop
     customer = shop.customer()

@@ -16,12 +16,12 @@ import pytest
 from tests.harness.customers import arrive, pay
 from tests.harness.databases import migrated_database, query
 from tests.harness.forwarder import free_port
-from tests.harness.installation import WEBHOOK, Installation, needs_postgresql
+from tests.harness.installation import WEBHOOK, Installation
 from tests.harness.processes import Simulator, eventually
 
 PGBOUNCER = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin")
 pytestmark = [
-    *(pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql),
+    *(pytest.mark.sockets, pytest.mark.only_postgresql),
     pytest.mark.skipif(
         PGBOUNCER is None, reason="NOT CHECKED: no pgbouncer (Debian: apt-get install pgbouncer)"
     ),

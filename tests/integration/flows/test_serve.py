@@ -13,14 +13,14 @@ from django.core.management import CommandError, call_command
 
 from tests.harness import ROOT
 from tests.harness.customers import FRONTEND, Customer, arrive, pay
-from tests.harness.databases import ON_POSTGRESQL, seeded_database
+from tests.harness.databases import seeded_database
 from tests.harness.installation import Installation
 from tests.harness.processes import Process, eventually, listening, process_environment
 
 pytestmark = [
     pytest.mark.sockets,
     pytest.mark.proof(every=2),  # one generation; test_full_flow plays the other one
-    pytest.mark.skipif(ON_POSTGRESQL, reason="the embedded default is SQLite: run with TEST_DATABASE=sqlite"),
+    pytest.mark.only_sqlite,  # the embedded default
 ]
 
 
@@ -92,6 +92,7 @@ def test_a_server_or_worker_that_is_killed_comes_back_and_ctrl_c_ends_both():
         assert not answers(shop.url)
 
 
+@pytest.mark.proof
 def test_an_impatient_person_ends_it_as_well():
     with Installation() as shop:
         both = shop.serve_and_work()
@@ -102,6 +103,7 @@ def test_an_impatient_person_ends_it_as_well():
         assert both.wait() == 0
 
 
+@pytest.mark.proof
 def test_a_worker_that_can_never_live_does_not_stop_the_server():
     """However often it ends, and however soon."""
     with Installation() as shop:
@@ -137,6 +139,7 @@ def test_a_taken_port_is_told_before_anything_starts():
             call_command("serve", port=port)
 
 
+@pytest.mark.proof
 def test_other_commands_know_the_port_of_make_run(tmp_path):
     with listening() as listener:
         port = listener.getsockname()[1]

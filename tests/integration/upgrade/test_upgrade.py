@@ -11,6 +11,8 @@ from tests.harness.databases import empty_database, query
 from tests.harness.processes import process_environment
 from tests.integration.upgrade.loading import recorded
 
+# `make test` upgrades from the last release (tests/system/test_last_release.py), `make proofs` from this one, too.
+pytestmark = pytest.mark.proof
 # The upgrade removes no row. Tables that it renames:
 RENAMED = {"notices_notice": "notifications_notification"}
 USED_AFTERWARDS = """

@@ -31,10 +31,6 @@ pytestmark = pytest.mark.proof(every=3)
 PAID = (PaymentState.SUCCESS, Fulfilment.BOOKED)
 DUE = (PaymentState.SUCCESS, Fulfilment.DUE)
 
-needs_postgresql = pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="SQLite has no server that could end a connection"
-)
-
 
 @pytest.fixture
 def paid(generation, phone, cart, phonepe):
@@ -83,7 +79,7 @@ def test_a_webhook_that_finds_no_database_is_told_so_and_nothing_is_lost_when_it
     assert (bookings(), places(slot)) == (1, (0, 1))
 
 
-@needs_postgresql
+@pytest.mark.only_postgresql  # SQLite has no server that could end a connection
 @pytest.mark.postgresql
 def test_a_webhook_whose_database_connection_was_killed_is_told_so(paid, slot, phonepe):
     delivery = phonepe.webhooks[-1]

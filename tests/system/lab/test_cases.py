@@ -9,7 +9,6 @@ import pytest
 
 from diagnostics.enums import Culprit, Finding, Verdict
 from tests.harness import ROOT
-from tests.harness.databases import ON_POSTGRESQL
 from tests.harness.processes import process_environment
 from tests.system.lab import installation, page
 from tests.system.lab.cases import CASES
@@ -20,11 +19,8 @@ HERE = Path(__file__)
 
 def played(name):
     """On one database only: a case has a network, processes and a database of its own."""
-    needs = CASES[name].needs_postgresql
-    reason = (
-        "starts a PostgreSQL: run with TEST_DATABASE=postgresql" if needs else "run with SQLite, the default"
-    )
-    return pytest.param(name, marks=pytest.mark.skipif(needs != ON_POSTGRESQL, reason=reason))
+    only = pytest.mark.only_postgresql if CASES[name].needs_postgresql else pytest.mark.only_sqlite
+    return pytest.param(name, marks=only)
 
 
 @pytest.fixture(scope="module")
@@ -32,10 +28,9 @@ def laboratory(request):
     """What came of all cases that this run wants: they are played side by side."""
     wanted = [item for item in request.session.items if item.path == HERE and hasattr(item, "callspec")]
     names = [item.callspec.params["name"] for item in wanted if "name" in item.callspec.params]
-    mine = [name for name in names if CASES[name].needs_postgresql == ON_POSTGRESQL]
-    told = play(mine)
+    told = play(names)
     # Cases wait for real seconds, in which other tests may have had the CPU: what was wrong is played once more.
-    return told | play([name for name in mine if told[name]["wrong"]])
+    return told | play([name for name in names if told[name]["wrong"]])
 
 
 def play(names):
@@ -49,7 +44,7 @@ def play(names):
     return {outcome["name"]: outcome for outcome in map(json.loads, lab.stdout.splitlines())}
 
 
-@pytest.mark.proof(every=37)
+@pytest.mark.proof(every=300)
 @pytest.mark.sockets
 @pytest.mark.skipif(bool(REFUSAL), reason=REFUSAL)
 @pytest.mark.parametrize("name", [played(name) for name in CASES])

@@ -7,10 +7,10 @@ import pytest
 import requests
 
 from tests.harness.customers import Customer, pay
-from tests.harness.installation import Installation, needs_postgresql, start_installation
+from tests.harness.installation import Installation, start_installation
 from tests.harness.processes import eventually
 
-pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
+pytestmark = [pytest.mark.sockets, pytest.mark.only_postgresql]
 
 LEASE = """
 SELECT held_until BETWEEN now() + interval '40 s' AND now() + interval '60 s'
@@ -19,6 +19,7 @@ FROM payment_worklease WHERE kind = 'attempts'
 A_MINUTE_PASSES = "UPDATE payment_worklease SET held_until = held_until - interval '60 s'"
 
 
+@pytest.mark.proof(every=2)
 @pytest.mark.parametrize(
     ("generation", "arrived", "orders"),
     [("v1", True, 2), ("v2", False, 1)],

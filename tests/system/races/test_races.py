@@ -8,7 +8,7 @@ import requests
 
 from tests.harness.customers import arrive, pay
 from tests.harness.databases import ON_POSTGRESQL
-from tests.harness.installation import needs_postgresql, start_installation
+from tests.harness.installation import start_installation
 from tests.harness.processes import eventually
 from tests.harness.races import at_once
 from tests.harness.webhooks import webhook
@@ -71,7 +71,7 @@ def test_the_last_place_of_a_slot_goes_to_exactly_one_of_eight(shop):
     assert [slot["available"] for slot in slots].count(0) == 1
 
 
-@needs_postgresql
+@pytest.mark.only_postgresql
 def test_while_a_payment_is_locked_its_payer_reads_that_they_need_not_pay_again_and_webhooks_are_kept(shop):
     started = shop.customer(1).start()
     back = pay(started["payment_url"], "close")

@@ -3,11 +3,10 @@
 import pytest
 
 from tests.harness import PROOFS
-from tests.harness.installation import needs_postgresql
 from tests.system.races.contests import CONTESTS
 from tests.system.races.rounds import arena, play
 
-pytestmark = [pytest.mark.sockets, pytest.mark.postgresql, needs_postgresql]
+pytestmark = [pytest.mark.sockets, pytest.mark.only_postgresql]
 
 ROUNDS, SEED = 5 if PROOFS else 2, 20251101
 
@@ -18,7 +17,7 @@ def ring(request):
         yield ring
 
 
-@pytest.mark.proof(every=5)
+@pytest.mark.proof(every=10)
 @pytest.mark.parametrize("contest", CONTESTS)
 def test_after_every_round_the_books_are_right_and_nobody_was_told_of_an_error(ring, contest):
     assert play(*ring, contest, ROUNDS, SEED).violations == []

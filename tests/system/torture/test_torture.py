@@ -2,12 +2,11 @@
 
 import pytest
 
-from tests.harness.databases import ON_POSTGRESQL
 from tests.system.torture.__main__ import torture
 
 pytestmark = [
     pytest.mark.proof,
-    pytest.mark.skipif(not ON_POSTGRESQL, reason="brings its own PostgreSQL: once is enough"),
+    pytest.mark.only_postgresql,  # brings its own: once is enough
 ]
 
 

@@ -12,7 +12,6 @@ from payment.models import Payment, PaymentAttempt, Receipt, Refund
 from payment.services.receipts import number_receipt
 from payment.services.refunds.requests import create_refund
 from tests.harness import builders
-from tests.harness.databases import ON_POSTGRESQL
 from tests.unit.backoffice.sold import book
 from tests.unit.payment.builders import make_payment
 
@@ -146,7 +145,7 @@ def test_a_search_takes_as_many_statements_whatever_is_found(desk, sold, text, d
         client.get(PAGE, {"q": text})
 
 
-@pytest.mark.skipif(ON_POSTGRESQL, reason="its plans are tried in tests/integration/test_desk_growth.py")
+@pytest.mark.only_sqlite  # PostgreSQL's plans are tried in tests/integration/test_desk_growth.py
 @pytest.mark.parametrize(
     "text", ["0001", "ali", "alice devi", "BK-ZZZZZZZZ", "OKP/26-27/000001", "a@example.com", "9876500001"]
 )

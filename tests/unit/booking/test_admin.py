@@ -78,18 +78,14 @@ def test_a_slot_may_be_widened_and_closed_and_keeps_its_places(desk, booking, sl
     assert (slot.capacity, slot.is_open, slot.booked) == (7, False, 1)
 
 
-@pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="SQLite locks the whole database instead of rows"
-)
+@pytest.mark.only_postgresql  # SQLite locks the whole database instead of rows
 def test_a_slot_is_locked_while_staff_change_it(desk, slot):
     with CaptureQueriesContext(connection) as queries:
         desk.post(url(Slot, "change", slot.pk), {"capacity": 7})
     assert any("FOR UPDATE" in query["sql"] and "booking_slot" in query["sql"] for query in queries)
 
 
-@pytest.mark.skipif(
-    connection.vendor != "postgresql", reason="SQLite locks the whole database instead of rows"
-)
+@pytest.mark.only_postgresql  # SQLite locks the whole database instead of rows
 def test_a_promo_code_is_locked_while_staff_change_it(desk):
     promo = builders.make_promo()
     with CaptureQueriesContext(connection) as queries:

@@ -22,12 +22,10 @@ from core.databases import (
 )
 from payment.models import LedgerEntry, Payment
 from tests.harness import builders
-from tests.harness.databases import ON_POSTGRESQL
 from tests.unit.payment.builders import make_payment
 
 pytestmark = [
-    pytest.mark.postgresql,
-    pytest.mark.skipif(not ON_POSTGRESQL, reason="SQLite plans each statement as it comes"),
+    pytest.mark.only_postgresql,  # SQLite plans each statement as it comes
     pytest.mark.django_db(transaction=True),
 ]
 

@@ -181,7 +181,7 @@ def test_what_killed_backups_left_is_deleted_after_a_day(places):
     assert [file.name for file in delete_old(folder, 30)] == ["okpuja-20260101T000000Z.partial"]
 
 
-@pytest.mark.skipif(not ON_POSTGRESQL, reason="extensions are PostgreSQL's")
+@pytest.mark.only_postgresql
 @pytest.mark.parametrize("extension", ["pg_trgm", "pg_stat_statements"])
 def test_an_ordinary_role_restores_where_an_administrator_made_the_extension(backup, places, extension):
     with empty_database() as url:

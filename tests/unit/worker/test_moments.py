@@ -132,7 +132,7 @@ def test_a_kind_whose_rows_become_due_in_time_names_their_column(kind):
         assert all(f'"{column}"' in str(rows.query) for column in named)
 
 
-@pytest.mark.skipif("connection.vendor != 'postgresql'")
+@pytest.mark.only_postgresql
 def test_each_part_of_the_statement_is_answered_by_an_index():
     """With rows in the tables, none of them is read whole: what is asked each second must not grow with them."""
     with connection.cursor() as cursor:

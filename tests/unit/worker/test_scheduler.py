@@ -18,7 +18,6 @@ from accounts.models import CodeRequest, OneTimeCode
 from notifications.models import Notification
 from notifications.services import notify
 from payment.models import WorkLease
-from tests.harness.databases import ON_POSTGRESQL
 from tests.harness.processes import eventually
 from worker import wake_up
 from worker.jobs import DATABASE_KINDS, KINDS, NOTIFICATION_KINDS
@@ -28,7 +27,6 @@ from worker.wake_up import CHANNEL, PostgresWakeUp, SqliteWakeUp, make_wake_up
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NEVER = 300.0  # seconds: what happens earlier was not found by the interval
-on_postgresql = pytest.mark.skipif(not ON_POSTGRESQL, reason="LISTEN and NOTIFY are PostgreSQL's")
 
 
 @contextmanager
@@ -226,7 +224,7 @@ FORESEEN = {
 }
 
 
-@on_postgresql
+@pytest.mark.only_postgresql  # LISTEN and NOTIFY
 @pytest.mark.parametrize("kind", sorted(KINDS.keys() - FORESEEN))
 def test_every_kind_with_rows_that_are_due_at_once_is_announced(kind):
     rows = KINDS[kind].due(timezone.now())
@@ -241,7 +239,7 @@ def test_every_kind_with_rows_that_are_due_at_once_is_announced(kind):
         assert cursor.fetchone() == (1,)
 
 
-@on_postgresql
+@pytest.mark.only_postgresql  # LISTEN and NOTIFY
 def test_behind_a_pooler_that_keeps_no_session_work_is_looked_for_and_the_log_says_so(
     alice, monkeypatch, caplog
 ):
@@ -263,7 +261,7 @@ def test_behind_a_pooler_that_keeps_no_session_work_is_looked_for_and_the_log_sa
     assert "pooler" in told.cause
 
 
-@on_postgresql
+@pytest.mark.only_postgresql  # LISTEN and NOTIFY
 def test_a_lost_connection_is_replaced_and_what_was_missed_is_looked_for(caplog):
     with listening() as one:
         first = one._listening.info.backend_pid
@@ -276,7 +274,7 @@ def test_a_lost_connection_is_replaced_and_what_was_missed_is_looked_for(caplog)
         assert one._listening.info.backend_pid != first
 
 
-@on_postgresql
+@pytest.mark.only_postgresql  # LISTEN and NOTIFY
 def test_a_proof_of_another_worker_is_no_work():
     with listening() as one:
         with connection.cursor() as cursor:
@@ -284,7 +282,7 @@ def test_a_proof_of_another_worker_is_no_work():
         assert not one.wait(0.2)
 
 
-@on_postgresql
+@pytest.mark.only_postgresql  # LISTEN and NOTIFY
 @pytest.mark.work_fails
 def test_after_a_restart_of_the_database_work_goes_on_without_a_restart_of_the_worker(alice):
     with scheduler() as running:

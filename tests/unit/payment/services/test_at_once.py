@@ -286,8 +286,6 @@ def test_a_place_that_staff_take_back_meanwhile_is_no_error(payment, caplog):
 @pytest.fixture
 def bookings_fail_at_commit(transactional_db):
     """As a deferred constraint that a later migration adds: every statement succeeds, and COMMIT does not."""
-    if connection.vendor != "postgresql":
-        pytest.skip("SQLite has no triggers that wait for COMMIT")
     with connection.cursor() as cursor:
         cursor.execute(
             "CREATE FUNCTION fail_late() RETURNS trigger LANGUAGE plpgsql AS "
@@ -303,6 +301,7 @@ def bookings_fail_at_commit(transactional_db):
         cursor.execute("DROP FUNCTION fail_late()")
 
 
+@pytest.mark.only_postgresql  # SQLite has no triggers that wait for COMMIT
 @pytest.mark.django_db(transaction=True)
 def test_money_stays_when_the_booking_fails_at_commit(bookings_fail_at_commit, payment):
     pay(payment)

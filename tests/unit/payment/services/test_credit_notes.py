@@ -146,7 +146,7 @@ def test_credit_notes_are_counted_apart_from_receipts():
 
 
 @pytest.mark.postgresql
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+@pytest.mark.only_postgresql  # SQLite lets one writer in at a time
 def test_numbers_have_no_gaps_though_several_take_them_at_once_and_some_fail():
     payments = [paid() for _ in range(8)]
     notes = [refunded(payment, 3_000).credit_note.pk for payment in payments]

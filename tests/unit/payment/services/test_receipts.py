@@ -100,7 +100,7 @@ def test_each_year_begins_with_one():
 
 
 @pytest.mark.postgresql
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+@pytest.mark.only_postgresql  # SQLite lets one writer in at a time
 def test_numbers_have_no_gaps_though_eight_take_them_at_once_and_some_fail():
     receipts = [payment.receipt.pk for payment in paid(24)]
     together = threading.Barrier(8)
@@ -127,7 +127,7 @@ def test_numbers_have_no_gaps_though_eight_take_them_at_once_and_some_fail():
 
 
 @pytest.mark.postgresql
-@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite lets one writer in at a time")
+@pytest.mark.only_postgresql  # SQLite lets one writer in at a time
 def test_a_worker_numbers_what_is_free_before_it_waits_for_another():
     receipts = [payment.receipt.pk for payment in paid(9)]
     of_another, meanwhile = receipts[:3], []
