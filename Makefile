@@ -50,7 +50,10 @@ dev: $(VENV)/.dev .env
 	@LOG_LEVEL=WARNING $(BIN)/python manage.py seed_demo_day
 	@exec $(BIN)/python manage.py dev $(PORT)
 
-test: test-sqlite test-postgresql
+# Both at once: while the one waits for a process, the other has the processor. What each says is shown when it ends.
+test: export WORKERS := $(if $(findstring .py,$(ARGS)),0,2)
+test: $(VENV)/.dev browser
+	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-sqlite test-postgresql
 
 # One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all tests.
 WORKERS ?= $(if $(findstring .py,$(ARGS)),0,3)
