@@ -198,6 +198,7 @@ def test_nginx_lets_go_who_sends_slowly(proxy, begun):
                 pass
 
 
+@pytest.mark.proof
 @needs_nginx
 def test_nginx_holds_one_address_to_its_rate_but_no_webhook(mirror):
     of_customers = Counter(mirror.send("GET", "/api/puja/services/").status_code for _ in range(60))

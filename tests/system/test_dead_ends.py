@@ -22,7 +22,7 @@ from tests.unit.payment.builders import completed, make_attempt
 from tests.unit.payment.scripted import ANSWERS, UNDECIDED, ScriptedPhonePe
 from worker.jobs import run_due
 
-pytestmark = [pytest.mark.proof(every=19), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=38), pytest.mark.django_db(transaction=True)]
 PAYMENTS, CARTS = "/api/payments/payments/", "/api/cart/carts/"
 
 

@@ -86,6 +86,7 @@ def test_the_catalogue_has_the_sentences_of_the_code_and_no_others(language):
     assert len(listed) == len(set(listed))
 
 
+@pytest.mark.proof
 @pytest.mark.slow
 @pytest.mark.skipif(
     shutil.which("xgettext") is None, reason="NOT CHECKED: the gettext programs are not installed"

@@ -127,6 +127,7 @@ def test_no_secret_is_an_argument_of_a_program(tmp_path):
         assert written[secret] not in seen
 
 
+@pytest.mark.proof(every=4)
 @pytest.mark.parametrize(
     "file",
     [

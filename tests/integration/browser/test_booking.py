@@ -82,6 +82,7 @@ def test_a_try_that_fails_costs_nothing_and_the_next_one_books(page, customer, p
     expect_booked(page, customer, paying)
 
 
+@pytest.mark.proof
 def test_who_closes_the_tab_comes_back_through_their_cart_and_pays(page, customer, paying, started, shot):
     page.close()
     again = customer.check_out({"id": started["cart_id"]})
@@ -95,6 +96,7 @@ def test_who_closes_the_tab_comes_back_through_their_cart_and_pays(page, custome
     expect_booked(tab, customer, started)
 
 
+@pytest.mark.proof
 def test_a_slow_bank_is_waited_for_and_then_there_is_a_booking(page, customer, paying, shop, shot):
     press(page, "Bank is slow")
     expect(page.get_by_role("status")).to_contain_text("The bank has not answered yet")
@@ -106,6 +108,7 @@ def test_a_slow_bank_is_waited_for_and_then_there_is_a_booking(page, customer, p
     expect_booked(page, customer, paying)
 
 
+@pytest.mark.proof
 def test_money_that_comes_after_expiry_is_booked_while_the_place_is_free(page, customer, paying, shop, shot):
     expire(shop, paying)
     page.reload()
@@ -118,6 +121,7 @@ def test_money_that_comes_after_expiry_is_booked_while_the_place_is_free(page, c
     expect_booked(page, customer, paying)
 
 
+@pytest.mark.proof
 def test_money_that_comes_when_the_place_is_gone_is_not_called_a_booking(
     page, paying, customer, shop, no_place_is_free, shot
 ):
@@ -136,6 +140,7 @@ def test_money_that_comes_when_the_place_is_gone_is_not_called_a_booking(
     assert_readable(page)
 
 
+@pytest.mark.proof
 def test_late_money_whose_place_is_gone_lets_its_owner_choose_another_time(
     page, paying, customer, shop, its_place_is_gone, shot
 ):

@@ -26,6 +26,7 @@ LOOKS = [
 ]
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize(("size", "language"), LOOKS)
 def test_no_page_of_the_desk_hinders_anybody(at_desk, tmp_path, size, language):
     demo_pages.seed()

@@ -10,7 +10,7 @@ from tests.harness.installation import Installation
 from tests.harness.network import refusing_port
 from tests.integration.browser.test_paying import assert_readable
 
-pytestmark = [pytest.mark.browser, pytest.mark.sockets]
+pytestmark = [pytest.mark.browser, pytest.mark.sockets, pytest.mark.proof]
 
 PAGE = "/api/payments/payments/debug-connectivity/"
 

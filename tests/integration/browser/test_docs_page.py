@@ -14,6 +14,7 @@ SITE = ROOT / "site"
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
 
+@pytest.mark.proof
 def test_the_api_is_described_and_tried_in_the_browser(shop, page):
     page.goto(f"{shop.servers[0].url}/api/docs/")
     page.locator("#operations-tag-Catalogue").click()

@@ -81,6 +81,7 @@ def test_a_browser_without_scripts_is_led_on_too(chromium, site, of_july):
     context.close()
 
 
+@pytest.mark.proof
 def test_who_closes_the_page_waits_on_the_page_of_the_site_of_2026(page, site, of_2026):
     close(page, of_2026["phonepe_payment_url"])
     order = of_2026["merchant_order_id"]
@@ -98,6 +99,7 @@ def test_who_pays_lands_on_their_booking(page, site, of_2026):
     )
 
 
+@pytest.mark.proof
 def test_who_fails_lands_on_the_page_of_failures(page, site, of_2026):
     page.goto(of_2026["phonepe_payment_url"])
     page.get_by_role("button", name="Let the payment fail").click()

@@ -34,6 +34,7 @@ def test_a_guest_pays_and_reads_that_their_money_has_arrived(page, started, shot
     assert_readable(page)
 
 
+@pytest.mark.proof
 def test_a_guest_whose_payment_fails_reads_that_they_were_not_charged(page, started, shot):
     page.goto(started["payment_url"])
     page.get_by_role("button", name="Let the payment fail").click()
@@ -44,6 +45,7 @@ def test_a_guest_whose_payment_fails_reads_that_they_were_not_charged(page, star
     assert_readable(page)
 
 
+@pytest.mark.proof
 def test_a_wrong_pin_can_be_mended_on_the_same_page(page, started, shot):
     page.goto(started["payment_url"])
     page.get_by_role("button", name="Wrong PIN").click()
@@ -54,6 +56,7 @@ def test_a_wrong_pin_can_be_mended_on_the_same_page(page, started, shot):
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.proof
 def test_who_closes_the_page_finds_the_way_back_to_it(page, started, shot):
     page.goto(started["payment_url"])
     page.get_by_role("button", name="Close without paying").click()
@@ -73,6 +76,7 @@ def test_a_page_that_waits_sees_by_itself_that_the_money_has_come(page, started,
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.proof
 def test_who_reads_hindi_reads_in_hindi_what_became_of_their_money(chromium, started, tmp_path):
     page = chromium.new_page(
         viewport={"width": 390, "height": 844}, locale="hi-IN", timezone_id="Asia/Kolkata"

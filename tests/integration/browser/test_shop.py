@@ -120,6 +120,7 @@ def test_a_booking_on_a_telephone_without_scripts(storefront, phone):
     assert ("CONFIRMED", number) in storefront.query("SELECT status, book_id FROM booking_booking")
 
 
+@pytest.mark.proof
 def test_a_booking_in_hindi_without_an_english_month(storefront, phone):
     seen = []
 
@@ -141,6 +142,7 @@ def test_a_booking_in_hindi_without_an_english_month(storefront, phone):
     assert len(seen) == 9
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("size", SIZES)
 def test_a_gift_without_scripts_in_hindi(storefront, phone, size, tmp_path):
     page = phone(locale="hi-IN", java_script_enabled=False)
@@ -183,6 +185,7 @@ def tab_to(page: Page, selector: str) -> None:
     raise AssertionError(f"{selector} cannot be reached by Tab")
 
 
+@pytest.mark.proof
 def test_a_booking_by_keyboard_alone(storefront, phone):
     page = phone()
     page.goto(storefront.url)
@@ -212,6 +215,7 @@ def test_a_booking_by_keyboard_alone(storefront, phone):
     expect(page.locator(".progress .done")).to_have_count(2)
 
 
+@pytest.mark.proof
 def test_back_from_the_payment_page_after_a_refused_form_leads_to_the_review(storefront, phone):
     """Chromium keeps no page that answered a form: it asked whether to send the form again."""
     page = phone()
@@ -268,7 +272,7 @@ def test_a_booking_is_moved_and_cancelled_by_its_link_without_scripts(storefront
     expect(page.locator("main")).to_contain_text("back to you")
 
 
-@pytest.mark.proof(every=3)
+@pytest.mark.proof
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("locale", ["en-IN", "hi-IN"])
 def test_every_page_is_readable(storefront, chromium, size, locale):
@@ -305,7 +309,7 @@ MOST_TIMES_BARE = (
 )
 
 
-@pytest.mark.proof(every=3)
+@pytest.mark.proof
 @pytest.mark.parametrize("locale", ["en-IN", "hi-IN"])
 def test_the_first_page_paints_soon_on_a_slow_telephone(storefront, phone, locale):
     """The least of five, by turns with a page that has nothing on it."""

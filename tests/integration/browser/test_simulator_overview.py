@@ -23,6 +23,7 @@ def test_an_order_is_paid_and_given_back_by_buttons(page, shop, shot):
     assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
 
 
+@pytest.mark.proof
 def test_the_clock_stops_and_goes_on(page, shop):
     page.goto(f"{shop.url}/simulator/")
     page.get_by_role("button", name="Stop it").click()

@@ -21,6 +21,7 @@ def paying(page, shop):
     return started
 
 
+@pytest.mark.proof(every=8)
 @pytest.mark.parametrize("means", ["UPI app", "Credit card", "Debit card", "Net banking"])
 def test_a_donation_is_paid_by_any_means(page, paying, shot, means):
     page.get_by_label(means).check()
@@ -30,6 +31,7 @@ def test_a_donation_is_paid_by_any_means(page, paying, shot, means):
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.proof
 def test_a_upi_id_is_asked_for_only_where_it_is_needed(page, paying, shot):
     address = page.get_by_label("Your UPI id")
     expect(address).to_be_hidden()
@@ -46,6 +48,7 @@ def test_a_upi_id_is_asked_for_only_where_it_is_needed(page, paying, shot):
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("trouble", ["Wrong PIN", "Insufficient balance"])
 def test_a_try_that_fails_can_be_repeated(page, paying, shot, trouble):
     press(page, trouble)
@@ -56,6 +59,7 @@ def test_a_try_that_fails_can_be_repeated(page, paying, shot, trouble):
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.proof
 def test_a_slow_bank_lets_the_customer_wait_and_then_pays(page, paying, shop, shot):
     press(page, "Bank is slow")
     expect(page.get_by_role("status")).to_contain_text("The bank has not answered yet")
@@ -70,6 +74,7 @@ def test_a_slow_bank_lets_the_customer_wait_and_then_pays(page, paying, shop, sh
     expect(page.get_by_role("heading")).to_have_text("Payment received")
 
 
+@pytest.mark.proof
 def test_money_can_come_after_the_time_is_up(page, paying, shop, shot):
     control(shop, f"orders/{paying['merchant_transaction_id']}/decide/", {"outcome": "expire"})
     page.reload()

@@ -36,7 +36,7 @@ BODIES = {
 SLOW = {"REQUEST_BODY_SECONDS": 1}
 
 
-@pytest.fixture(scope="module", params=["gunicorn", "embedded"])
+@pytest.fixture(scope="module", params=["gunicorn", pytest.param("embedded", marks=pytest.mark.proof)])
 def shop(request):
     if request.param == "embedded" and ON_POSTGRESQL:
         pytest.skip("the embedded default is SQLite")

@@ -85,6 +85,7 @@ def test_when_the_first_address_keeps_silent_the_second_takes_the_payment_in_tim
     assert "READ_TIMEOUT" in categories(shop, answer)
 
 
+@pytest.mark.proof
 def test_when_nobody_answers_the_click_is_told_so_in_time_and_the_next_click_can_pay(silent_shop):
     shop = silent_shop
     shop.phonepe.inject_fault("status", "never_answer")

@@ -32,7 +32,7 @@ STARTS = {
 DRIPS = {"half a head": b"x", "half a body": b" ", "half a large body": b" ", "half a chunk": b" "}
 
 
-@pytest.fixture(scope="module", params=["server", "embedded default"])
+@pytest.fixture(scope="module", params=["server", pytest.param("embedded default", marks=pytest.mark.proof)])
 def installation(request):
     if request.param == "embedded default" and ON_POSTGRESQL:
         pytest.skip("the embedded default is SQLite")
@@ -60,6 +60,7 @@ def connect(installation, start, receive_buffer=None):
     return connection
 
 
+@pytest.mark.proof(every=5)
 @pytest.mark.parametrize("kind", STARTS)
 def test_two_hundred_unfinished_requests_delay_nobody(installation, kind):
     with ExitStack() as stack:

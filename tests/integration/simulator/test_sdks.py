@@ -13,7 +13,7 @@ SDKS = Path(__file__).resolve().parent / "sdks"
 # The SDK asks for any 0.4 of class-transformer; 0.4.1 no longer has what it calls.
 NODE_SDK = ("pg-sdk-node@2.0.2", "class-transformer@0.4.0")
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof]
 PAGE = {
     "page": True,
     "tries": ["FAILED", "COMPLETED"],

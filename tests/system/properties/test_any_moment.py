@@ -8,7 +8,7 @@ from tests.system.properties.installation import DEEP, InProcessInstallation
 from tests.system.properties.process import Process
 from tests.system.properties.scenarios import SCENARIOS
 
-pytestmark = pytest.mark.proof(every=13)
+pytestmark = pytest.mark.proof(every=26)
 
 
 def tell(scenario, dies_at=None):

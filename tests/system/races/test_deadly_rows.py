@@ -42,6 +42,7 @@ def run(program, **settings):
     )
 
 
+@pytest.mark.proof
 def test_a_row_that_kills_its_process_is_pushed_back_and_told_and_the_others_go_on():
     with seeded_database() as (url, _):
         assert run(TELL, DATABASE_URL=url).returncode == 0

@@ -12,7 +12,7 @@ from tests.harness.installation import WEBHOOK
 from tests.harness.processes import Simulator
 from tests.system.races.faults import PAISE, End, FaultScenario, Row, rows
 
-pytestmark = [pytest.mark.proof(every=26), pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=52), pytest.mark.sockets, pytest.mark.django_db(transaction=True)]
 
 NEVER_LONG = "refuse connect_timeout reset_before reset_after never_answer delay"
 ANSWERED = "status_500 status_502 status_503 status_429 html html=200 cut_json wrong_content_type"

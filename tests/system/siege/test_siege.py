@@ -11,6 +11,7 @@ SHORT = Scale(connections=60, webhooks=40, receipts=10, buyers=5, silence=4, res
 TIMES_AS_LONG = 6
 
 
+@pytest.mark.proof
 def test_others_are_served_meanwhile_and_nothing_is_lost():
     with under_siege(SHORT) as siege:
         assert losses(siege) == []

@@ -131,6 +131,7 @@ def test_webhooks_are_sent_without_a_request():
     assert b'"event":"checkout.order.completed"' in body
 
 
+@pytest.mark.proof
 def test_a_given_database_outlives_the_process(tmp_path):
     file = str(tmp_path / "books.sqlite3")
     with simulator("--database", file) as (_, address):
@@ -200,6 +201,7 @@ def test_a_malformed_merchant_is_refused_at_start():
     assert "v1:ID:SALT_KEY:INDEX" in refused.stderr
 
 
+@pytest.mark.proof
 def test_a_seed_gives_the_same_run_in_every_process():
     def run():
         met = []

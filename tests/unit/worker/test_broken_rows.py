@@ -19,7 +19,7 @@ from payment.services.leases import ALERT_AFTER, FIRST_PAUSE, LONGEST_PAUSE, MOS
 from tests.unit.worker.broken import BROKEN
 from worker.jobs import KINDS, run_due
 
-pytestmark = [pytest.mark.proof(every=10), pytest.mark.django_db(transaction=True), pytest.mark.work_fails]
+pytestmark = [pytest.mark.proof(every=40), pytest.mark.django_db(transaction=True), pytest.mark.work_fails]
 
 
 class SlowMail(EmailBackend):
