@@ -89,6 +89,8 @@ class Selection:
             return False
         if self.fast and (_races(item) or _path(item).startswith(LEFT_OUT_IF_FAST)):
             return False  # SQLite lets only one person race
+        if self.fast and _commits(item) and crc32(item.nodeid.encode()) % 3:
+            return False  # its rows are deleted afterwards, which takes longer than most tests
         if not self.on_postgresql and self._is_left_to_postgresql(item, number, cases):
             return False
         if self.on_postgresql and self._is_left_to_sqlite(item):

@@ -35,6 +35,7 @@ def test_every_serializer_is_one_that_refuses_what_it_does_not_read():
     assert {each for each in every if not issubclass(each, Serializer)} == set()
 
 
+@pytest.mark.slow
 def test_nobody_imports_the_serializers_that_drop_fields():
     importing = {
         str(path)
