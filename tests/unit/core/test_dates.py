@@ -57,6 +57,17 @@ OWN_SPELLING = re.compile(
 )
 SOURCES = {".py", ".html", ".txt"}
 ENGLISH_ONLY = {"core/dates.py", "diagnostics/render.py"}
+TIME_ALONE = re.compile(r":%H:%M\}")
+# Links, forms, the API, and the opening hours as staff type them.
+TIMES_FOR_PROGRAMS = {
+    "backoffice/views/closing.py",
+    "backoffice/views/slots.py",
+    "booking/models/opening.py",
+    "booking/serializers.py",
+    "storefront/drafts.py",
+    "storefront/templatetags/shop.py",
+    "storefront/views/booking.py",
+}
 
 
 @pytest.mark.parametrize(("number", "english"), [*enumerate(MONTHS, start=1)])
@@ -105,6 +116,18 @@ def test_nothing_but_core_dates_spells_a_date():
         if "migrations" not in path.parts and (found := OWN_SPELLING.search(path.read_text(encoding="utf-8")))
     }
     assert {name: found for name, found in spelling.items() if name not in ENGLISH_ONLY} == {}
+
+
+def test_no_sentence_writes_a_time_in_its_own_way():
+    """06:00 for programs, links and forms; 6:00 AM for people."""
+    folders = sorted(set(PACKAGES) - {"simulator", "diagnostics"})
+    paths = [path for folder in folders for path in (ROOT / folder).rglob("*.py")]
+    alone = {
+        str(path.relative_to(ROOT))
+        for path in paths
+        if "migrations" not in path.parts and TIME_ALONE.search(path.read_text(encoding="utf-8"))
+    }
+    assert alone <= TIMES_FOR_PROGRAMS
 
 
 @pytest.mark.parametrize("kind", [*FACTS])
