@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from booking.models import Booking
 from core.errors import Conflict, Refusal
 from payment.gateways import RefundStatus
-from payment.models import Payment, PaymentAttempt, Refund, WebhookEvent
+from payment.models import LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent
 from payment.phonepe.enums import ProviderStatus
 from payment.services.disputes import decide_dispute
 from payment.services.outcomes import apply_status
@@ -27,7 +27,13 @@ from payment.services.refunds.amounts import (
     sendable_paise,
 )
 from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
-from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
+from payment.services.refunds.requests import (
+    approve_refund,
+    awaits_refund_of_all,
+    cancel_booking,
+    request_refund,
+    withdraw_refund,
+)
 from payment.services.refunds.sending import _claim
 from payment.services.webhooks import process_event
 from payment.states import RefundState
@@ -182,6 +188,17 @@ def test_more_on_its_way_back_than_came_is_returned_twice(paid, dashboard, recei
     attempt.received_paise = received
 
     assert is_returned_twice(attempt) is twice
+
+
+@pytest.mark.parametrize(("rupees", "is_all"), [(15_000, True), (14_999, False)])
+def test_beside_a_chargeback_a_request_for_the_rest_is_one_for_all(paid, request_rupees, rupees, is_all):
+    attempt = paid.attempts.get()
+    LedgerEntry.objects.create(
+        payment=paid, attempt=attempt, kind="CHARGEBACK", amount_paise=-500_000, reference="D1"
+    )
+    request_rupees(rupees)
+
+    assert awaits_refund_of_all(attempt) is is_all
 
 
 @pytest.mark.parametrize(
