@@ -1,4 +1,4 @@
-"""Bookings as a calendar file (RFC 5545): one that a mail brings, and the feed of all of them that a calendar reads."""
+"""Bookings as a calendar file (RFC 5545): one beside a mail, and the feed of all of them that a calendar reads."""
 
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Discounts that are had for a code."""
+"""Discounts that a customer gets by typing a code."""
 
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator

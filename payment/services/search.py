@@ -1,5 +1,5 @@
-"""What people name things by on the phone and in letters: numbers, mail addresses, names, phones. Each is looked up in
-an index on both databases, and the number of statements does not depend on what is found."""
+"""What people name on the phone and in letters: numbers, mail addresses, names, phones. Each is looked up in an index
+on both databases, and the number of statements does not depend on what is found."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any

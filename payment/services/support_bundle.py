@@ -1,4 +1,4 @@
-"""A case as JSON for whoever helps us: PhonePe's support, a developer. It names no person and opens nothing.
+"""A case as JSON for those who help us: PhonePe's support, a developer. It names no person and opens nothing.
 
 Columns are named one by one: a new one is not in it until somebody has thought of it. The whole text is redacted
 after that, and what is known of the person is taken out wherever it was written.

@@ -1,4 +1,4 @@
-"""The waiting list, as the worker moves it: whoever gets an offer is told in the same transaction."""
+"""The waiting list, as the worker moves it: people who get an offer are told in the same transaction."""
 
 from django.db import transaction
 from django.utils import timezone
