@@ -102,7 +102,7 @@ def report(by: str, first: date, last: date) -> Report:
     elif by == "package":
         names = {group["group"]: _package(group) for group in groups if group["kind"]}
     elif by == "means":
-        names = dict(METHODS)
+        names = {method: str(words) for method, words in METHODS.items()}
     elif by == "puja" and _reads_hindi():
         names = {group["group"]: group["puja_hi"] for group in groups if group["puja_hi"]}
     rows = [
