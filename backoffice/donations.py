@@ -6,6 +6,7 @@ A donation counts in the year of its money. What of it went back, to the donor o
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
+from functools import partial
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
@@ -31,28 +32,47 @@ UNREADABLE = "?"
 
 def donations_of_year(year: int) -> QuerySet[Donation]:
     """That were paid, the newest receipt first, each with `left_paise`: what came and has not gone back."""
+    return _paid().filter(payment__receipt__year=year)
+
+
+def donations_with_pan() -> QuerySet[Donation]:
+    return _paid().exclude(pan="")
+
+
+def _paid() -> QuerySet[Donation]:
     series = Receipt.Series.SIMULATION if settings.PHONEPE_SIMULATION_MODE else Receipt.Series.DONATION
     # Of its own money: what came a second time, and went back, is no donation.
     pays = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind__in=PAYING)
     entries = LedgerEntry.objects.filter(Exists(pays), payment=OuterRef("payment")).exclude(kind=Kind.FEE)
     left = entries.order_by().values("attempt").annotate(sum=Sum("amount_paise")).values("sum")
     return (
-        Donation.objects.filter(payment__receipt__series=series, payment__receipt__year=year)
+        Donation.objects.filter(payment__receipt__series=series)
         .annotate(left_paise=Coalesce(Subquery(left), 0))
         .select_related("payment__user", "payment__receipt")
         .order_by(F("payment__receipt__number").desc(nulls_first=True))
     )
 
 
+def lacking_address(donations: QuerySet[Donation]) -> QuerySet[Donation]:
+    """With a PAN, and without the address that Form 10BD wants beside it: of releases that did not ask for one."""
+    return donations.filter(address="").exclude(pan="")
+
+
 @dataclass(frozen=True)
 class Line:
+    key: int
     receipt: Receipt
     name: str
     email: str
     pan: str  # masked
+    address: str
     purpose: str
     paise: int
     left_paise: int
+
+    @property
+    def lacks_address(self) -> bool:
+        return bool(self.pan) and not self.address
 
     @property
     def back_paise(self) -> int:
@@ -62,10 +82,12 @@ class Line:
 def line_of(donation: Donation) -> Line:
     payment, pan = donation.payment, _pan(donation)
     return Line(
+        key=donation.pk,
         receipt=payment.receipt,
         name=_name(payment),
         email=_email(donation),
         pan=mask(pan) if pan and pan != UNREADABLE else pan,
+        address=donation.address,
         purpose=donation.purpose,
         paise=payment.receipt.total_paise,
         left_paise=donation.left_paise,  # type: ignore[attr-defined]  # annotated
@@ -87,11 +109,19 @@ def _pan(donation: Donation) -> str:
         return UNREADABLE
 
 
+@dataclass(frozen=True)
+class Approval:
+    """The number and the date of our approval (URN), as the accountant writes them for one file. Not stored."""
+
+    registration: str = ""
+    registered_on: date | None = None
+
+
 @dataclass
 class Donor:
-    """A row of Form 10BD: all that one person gave in a year. `address`: the newest one that they wrote.
+    """A row of Form 10BD: all that one person gave in a year. `address`: the newest one that was written.
 
-    Empty are the numbers that the tax office or its portal gives: they stand in no table of ours.
+    `acknowledgement` is a number of the portal, which we do not have.
     """
 
     pan: str
@@ -136,7 +166,7 @@ class Form10BdResource(Resource):
     receipts = column("numbers", "receipts")
 
 
-def donors(first: date, last: date) -> Iterator[Donor]:
+def donors(first: date, last: date, approval: Approval) -> Iterator[Donor]:
     """Of the financial year in which `first` lies: by PAN, and, of those without one, by name and mail address."""
     year = financial_year(datetime.combine(first, time(12), INDIA))
     found: dict[tuple[str, ...], Donor] = {}
@@ -152,8 +182,10 @@ def donors(first: date, last: date) -> Iterator[Donor]:
         donor.receipts.append(str(donation.payment.receipt))
     rows = sorted(found.values(), key=lambda each: (not each.pan, each.name.casefold(), each.pan))
     for number, donor in enumerate(rows, start=1):
-        donor.number = number
+        donor.number, donor.registration = number, approval.registration
+        donor.registered_on = f"{approval.registered_on:%d/%m/%Y}" if approval.registered_on else ""
         yield donor
 
 
-FORM_10BD = Export(_("Form 10BD"), Form10BdResource, donors)
+def form_10bd(approval: Approval) -> Export:
+    return Export(_("Form 10BD"), Form10BdResource, partial(donors, approval=approval))

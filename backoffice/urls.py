@@ -65,6 +65,7 @@ urlpatterns = [
     path("reports/", exports.reports, name="reports"),
     path("papers/", papers.papers, name="papers"),
     path("donations/", papers.donations, name="donations"),
+    path("donations/<int:pk>/address/", papers.donor_address, name="donor-address"),
     path("settlements/", settlements.settlements, name="settlements"),
     path("settlements/<int:pk>/", settlements.settlement, name="settlement"),
     path("priests/", priests.priests, name="priests"),

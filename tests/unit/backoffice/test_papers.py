@@ -144,6 +144,39 @@ def test_a_row_of_form_10bd_has_what_the_portal_asks_for(desk):
     ]
 
 
+def test_staff_fill_in_what_only_they_know_of_form_10bd(desk):
+    """The number and the date of the approval, and addresses of donors whom an earlier release had not asked."""
+    old, new = gift("Asha", 50_100, PAN), gift("Asha", 10_000, PAN)
+    gift("Ravi", 5_100)  # no PAN: needs no address
+    accountant, year = desk("Accountant"), old.receipt.year
+    lacking = {"year": year, "lacking": "address"}
+    lines = accountant.get(DONATIONS, lacking).context["lines"]
+    assert [line.receipt.number for line in lines] == [new.receipt.number, old.receipt.number]
+    page = reverse("desk:donor-address", args=[old.donation.pk])
+    assert page in accountant.get(DONATIONS).content.decode()
+    assert page not in desk("Manager").get(DONATIONS).content.decode()
+
+    assert accountant.post(page, {"address": " "}).status_code == 200
+    assert accountant.post(page, {"address": "12 Assi Ghat, Varanasi 221005"}).status_code == 302
+    asked = {"year": year, "registration": "AAATO1234AF20261", "registered_on": "2026-04-28", "file": "csv"}
+    [row, _ravi] = csv.DictReader(io.StringIO(b"".join(accountant.post(DONATIONS, asked)).decode()))
+    assert row["Unique Registration Number (URN)"] == "AAATO1234AF20261"
+    assert row["Date of Issuance of Unique Registration Number"] == "28/04/2026"
+    assert row["Address of donor"] == "12 Assi Ghat, Varanasi 221005"
+    assert len(accountant.get(DONATIONS, lacking).context["lines"]) == 1
+    assert "Assi" not in str([*LogEntry.objects.values_list("change_message", flat=True)])
+    wrong = accountant.post(DONATIONS, asked | {"registered_on": "soon"})
+    assert (wrong.status_code, "AAATO1234AF20261" in wrong.content.decode()) == (200, True)
+
+
+def test_an_address_is_written_for_a_paid_donation_with_a_pan_only(desk):
+    unpaid = make_payment(payer_reference="Asha")
+    build_donation(unpaid, Donor(pan=PAN)).save(force_insert=True)
+    for donation in gift("Ravi", 5_100).donation, unpaid.donation:
+        page = reverse("desk:donor-address", args=[donation.pk])
+        assert desk("Accountant").post(page, {"address": "12 Assi Ghat"}).status_code == 404
+
+
 def test_what_went_back_is_no_donation(desk):
     gone, partly = gift("Asha", 50_000, PAN), gift("Ravi", 20_000, OTHER_PAN)
     refunded(gone, 50_000)
