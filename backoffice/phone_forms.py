@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from accounts.models import User
+from accounts.models import Address, User
 from accounts.phones import read_phone
 from booking.models import Package, PujaService
 from booking.services import earliest_start, free_slots
@@ -35,6 +35,16 @@ class PackageField(forms.ModelChoiceField):
         kind, language = package.get_package_type_display(), package.get_language_display()
         title, place = localized(package.puja_service, "title"), localized(package, "location")
         return f"{title}: {kind}, {language}, {place}, ₹{grouped(package.price_paise)}"
+
+
+def known_address(email: str) -> dict[str, str]:
+    """Their default address, or the newest one, as fields of `BookingForm`; they may have moved."""
+    rows = Address.objects.select_related("user").filter(user__email=email.lower())
+    found = rows.order_by("-is_default", "-pk").first()
+    if found is None or not found.user.is_customer:
+        return {}
+    line = ", ".join(filter(None, (found.address_line1, found.address_line2)))
+    return {"line1": line[:255], "city": found.city, "state": found.state, "postal_code": found.postal_code}
 
 
 class PersonForm(forms.Form):

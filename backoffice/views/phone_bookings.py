@@ -15,7 +15,15 @@ from accounts.models import User
 from accounts.services import find_or_add_address
 from backoffice import rights
 from backoffice.pages import desk_page, may, row_id, sentence_of, show
-from backoffice.phone_forms import LINK, BookingForm, CountForm, HandedOverForm, PersonForm, TakenForm
+from backoffice.phone_forms import (
+    LINK,
+    BookingForm,
+    CountForm,
+    HandedOverForm,
+    PersonForm,
+    TakenForm,
+    known_address,
+)
 from booking.models import Booking
 from core.dates import spell_moment
 from core.language import Text, localized
@@ -27,7 +35,9 @@ from payment.services.by_hand import (
     cash_by_person,
     close_cash,
     confirm_cash,
+    count_again,
     give_back_by_hand,
+    open_cash,
     pay_link_by_hand,
     unconfirmed_closings,
 )
@@ -37,6 +47,7 @@ from payment.services.server_payments import Customer, find_or_create_customer
 from payment.states import RefundState
 
 MOST_SHOWN = 50
+MOST_ENTRIES = 200
 BOOKED = gettext_lazy("Booked: {number}. The confirmation and the receipt go out by mail.")
 PAID, ENDED = gettext_lazy("paid"), gettext_lazy("ended")
 OPENED = gettext_lazy("opened, not paid yet")
@@ -65,7 +76,7 @@ def phone_booking(request: HttpRequest) -> HttpResponse:
     is_last = "means" in request.POST
     values = request.POST.copy()
     values["email"], values["phone"] = first.cleaned_data["email"], first.cleaned_data["phone"]
-    initial = {**values.dict(), "means": LINK}
+    initial = {**known_address(first.cleaned_data["email"]), **values.dict(), "means": LINK}
     form = BookingForm(package, values if is_last else None, initial=initial, may_take_money=may_take_money)
     if is_last and form.is_valid():
         try:
@@ -211,26 +222,33 @@ def handed_over(request: HttpRequest) -> HttpResponse:
 
 @desk_page(rights.CLOSE_CASH)
 def cash(request: HttpRequest) -> HttpResponse:
-    """What each person should have, to be counted; differences that wait for a second person."""
+    """What each person should have and of what, to be counted; differences that wait for a second person."""
     if request.method == "POST":
         _close_or_confirm(request)
         return redirect("desk:cash")
-    open_cash = [
+    rows = cash_by_person()
+    people = User.objects.in_bulk([row["person"] for row in rows])
+    entries: dict[int, list[ManualEntry]] = {key: [] for key in people}
+    for entry in open_cash().select_related("entry__payment__checkout__booking")[:MOST_ENTRIES]:
+        entries.setdefault(entry.person_id, []).append(entry)
+    uncounted = [
         (
+            people[row["person"]],
             row,
+            entries[row["person"]],
             CountForm(
                 initial={"person": row["person"], "shown": row["expected_paise"]},
                 auto_id=f"id_{row['person']}_%s",
             ),
         )
-        for row in cash_by_person()
+        for row in rows
     ]
     closed = CashClosing.objects.select_related("person", "closed_by", "confirmed_by")
     return show(
         request,
         "backoffice/cash.html",
         _("Cash"),
-        open_cash=open_cash,
+        uncounted=uncounted,
         waiting=closed.filter(pk__in=unconfirmed_closings().values("pk"))[:MOST_SHOWN],
         closed=closed[:MOST_SHOWN],
         may_confirm=may(request, rights.CONFIRM_CASH),
@@ -245,6 +263,12 @@ def _close_or_confirm(request: HttpRequest) -> None:
                 raise PermissionDenied
             confirm_cash(get_object_or_404(CashClosing, pk=row_id(confirmed)).pk, by)
             messages.success(request, _("Confirmed."))
+        elif wrong := request.POST.get("again", ""):
+            closing = get_object_or_404(CashClosing, pk=row_id(wrong))
+            if closing.closed_by_id != by.pk and not may(request, rights.CONFIRM_CASH):
+                raise PermissionDenied
+            count_again(closing.pk, by)
+            messages.success(request, _("The cash is open again. Please count it once more."))
         elif form.is_valid():
             fields = form.cleaned_data
             person = get_object_or_404(User, pk=fields["person"])

@@ -12,6 +12,8 @@ from typing import Any
 from uuid import UUID
 
 from django.conf import settings
+from django.contrib.admin.models import DELETION, LogEntry
+from django.contrib.contenttypes.models import ContentType
 from django.db import IntegrityError, transaction
 from django.db.models import Count, QuerySet, Sum
 from django.utils import timezone
@@ -24,6 +26,7 @@ from booking.services import Beside, check_out_for, page_life
 from core.clocks import database_now
 from core.databases import Write, insert_rows, reserve_keys, write_together
 from core.errors import Conflict, InvalidField, Refusal
+from core.money import grouped
 from payment.models import CashClosing, LedgerEntry, ManualEntry, PayLink, Payment, PaymentAttempt, Refund
 from payment.phonepe import credentials
 from payment.phonepe.credentials import NotConfigured
@@ -64,6 +67,11 @@ class CashChanged(Conflict):
     default_detail = _(
         "The cash of this person has changed since this page was shown. Please count it again."
     )
+
+
+class NotWaiting(Conflict):
+    default_code = "not_on_hold"
+    default_detail = _("This closing is not waiting for a second person.")
 
 
 class SamePerson(Refusal):
@@ -164,18 +172,14 @@ def give_back_by_hand(refund_id: int, manual: ManualPayment) -> Refund:
     return Refund.objects.get(pk=refund_id)
 
 
-def open_cash(person: User) -> QuerySet[ManualEntry]:
-    """Cash that this person took or gave back, and that no closing has counted."""
-    return ManualEntry.objects.filter(person=person, means=Means.CASH, closing=None)
+def open_cash() -> QuerySet[ManualEntry]:
+    """Cash that somebody took or gave back, and that no closing has counted."""
+    return ManualEntry.objects.filter(means=Means.CASH, closing=None)
 
 
 def cash_by_person() -> list[dict[str, Any]]:
     """`person`, `count` and `expected_paise` of all who have cash that is not closed."""
-    rows = (
-        ManualEntry.objects.filter(means=Means.CASH, closing=None)
-        .order_by()
-        .values("person", "person__email")
-    )
+    rows = open_cash().order_by().values("person", "person__email")
     return list(
         rows.annotate(count=Count("pk"), expected_paise=Sum("entry__amount_paise")).order_by("person__email")
     )
@@ -189,7 +193,7 @@ def close_cash(person: User, counted_paise: int, shown_paise: int, reason: str, 
     Raises NothingToClose, CashChanged, InvalidField `reason`.
     """
     lock_user(person.pk)  # two closings of one person at once: the second finds nothing
-    keys = list(open_cash(person).values_list("pk", flat=True))
+    keys = list(open_cash().filter(person=person).values_list("pk", flat=True))
     entries = ManualEntry.objects.filter(pk__in=keys)
     if not keys:
         raise NothingToClose
@@ -214,17 +218,36 @@ def close_cash(person: User, counted_paise: int, shown_paise: int, reason: str, 
 
 @transaction.atomic
 def confirm_cash(closing_id: int, by: User) -> CashClosing:
-    """The second person. Twice is once. Raises SamePerson, Conflict `not_on_hold`."""
-    closing = CashClosing.objects.select_for_update(no_key=True).get(pk=closing_id)
-    if closing.confirmed_by_id == by.pk:
+    """The second person. Twice is once. Raises SamePerson, NotWaiting."""
+    closing = CashClosing.objects.select_for_update(no_key=True).filter(pk=closing_id).first()
+    if closing is not None and closing.confirmed_by_id == by.pk:
         return closing
-    if not closing.needs_second_person or closing.confirmed_by_id is not None:
-        raise Conflict(_("This closing is not waiting for a second person."), code="not_on_hold")
+    if closing is None or not closing.needs_second_person or closing.confirmed_by_id is not None:
+        raise NotWaiting
     if by.pk in (closing.closed_by_id, closing.person_id):
         raise SamePerson
     closing.confirmed_by, closing.confirmed_at = by, timezone.now()
     closing.save(update_fields=["confirmed_by", "confirmed_at"])
     return closing
+
+
+@transaction.atomic
+def count_again(closing_id: int, by: User) -> None:
+    """A count that nobody has confirmed was wrong: its cash is open again, the log keeps it. Raises NotWaiting."""
+    closing = CashClosing.objects.select_for_update().filter(pk=closing_id).first()
+    if closing is None or not closing.needs_second_person or closing.confirmed_by_id is not None:
+        raise NotWaiting
+    closing.entries.update(closing=None)
+    counted, expected = (f"₹{grouped(paise)}" for paise in (closing.counted_paise, closing.expected_paise))
+    LogEntry.objects.create(
+        user=by,
+        content_type=ContentType.objects.get_for_model(CashClosing),
+        object_id=closing.pk,
+        object_repr=f"{closing}: {counted} of {expected}"[:200],
+        action_flag=DELETION,
+        change_message=f"to be counted again: {closing.reason}",
+    )
+    closing.delete()
 
 
 def unconfirmed_closings() -> QuerySet[CashClosing]:

@@ -112,6 +112,17 @@ def test_a_coordinator_sends_links_and_takes_no_money(desk, first, slot):
     assert not LedgerEntry.objects.exists()
 
 
+def test_who_has_booked_before_is_not_asked_for_the_address_again(desk, first, package, alice):
+    builders.make_address(alice, address_line1="4 Nayi Sadak")
+    support, known = desk("Support"), {"phone": "9876500077", "email": alice.email, "package": package.pk}
+    page = support.post(PHONE, {**known, "key": key_of(support.get(PHONE))}).content.decode()
+    assert "4 Nayi Sadak" in page
+    staff = builders.make_staff("Owner")
+    builders.make_address(staff, address_line1="7 Own Road")
+    shown = support.post(PHONE, {**known, "email": staff.email, "key": key_of(support.get(PHONE))})
+    assert "7 Own Road" not in shown.content.decode()
+
+
 def test_a_full_time_is_said_beside_the_form(desk, first, slot, package):
     support = desk("Support")
     fields = first(support.get(PHONE))
@@ -127,10 +138,17 @@ def test_a_large_difference_is_confirmed_by_another_person(desk, first, slot):
     support.post(PHONE, last(slot, first(support.get(PHONE)), means="CASH"))
     person = LedgerEntry.objects.get().by_hand.person_id
     cash = reverse("desk:cash")
-    support.post(cash, {"person": person, "shown": 110_000, "counted": "10.00", "reason": "robbed"})
+    shown = support.get(cash).content.decode()
+    assert Booking.objects.get().book_id in shown  # what the sum is made of
+    count = {"person": person, "shown": 110_000, "counted": "10.00", "reason": "robbed"}
+    support.post(cash, count)
+    support.post(cash, {"again": CashClosing.objects.get().pk})  # the count was wrong
+    assert not CashClosing.objects.exists()
+    support.post(cash, count)
     closing = CashClosing.objects.get()
     assert closing.needs_second_person
     assert support.post(cash, {"confirm": closing.pk}).status_code == 403
+    assert 'name="confirm"' not in support.get(cash).content.decode()
     accountant.post(cash, {"confirm": closing.pk})
     closing.refresh_from_db()
     assert closing.confirmed_by is not None

@@ -1,9 +1,10 @@
 """Money that staff take or give back themselves: booked as any other, counted by its person, never sent to PhonePe."""
 
 import uuid
-from datetime import timedelta
+from datetime import date, datetime, timedelta
 
 import pytest
+from django.contrib.admin.models import LogEntry
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -26,6 +27,7 @@ from payment.services.by_hand import (
     book_by_hand,
     close_cash,
     confirm_cash,
+    count_again,
     give_back_by_hand,
     open_cash,
 )
@@ -269,7 +271,7 @@ def test_a_day_of_cash_is_closed_with_what_was_taken_less_what_was_given_back(
         False,
     )
     assert closing.entries.count() == 2
-    assert not open_cash(cashier).exists()
+    assert not open_cash().exists()
     with pytest.raises(NothingToClose):
         close_cash(cashier, 0, 0, "", cashier)
 
@@ -290,6 +292,50 @@ def test_a_difference_needs_a_reason_and_a_large_one_a_second_person(
     assert confirm_cash(closing.pk, colleague).confirmed_by == colleague
     with pytest.raises(IntegrityError), transaction.atomic():
         CashClosing.objects.update(confirmed_by=cashier)
+
+
+def test_a_wrong_count_is_counted_again_until_somebody_has_confirmed_it(
+    alice, choice, cashier, colleague, settings
+):
+    """By whoever closed it, and by the second person; who counted what stays in the log."""
+    settings.CASH_DIFFERENCE_ABOVE = 50
+    book_by_hand(alice, choice, cash(cashier))
+    for by in (cashier, colleague):
+        closing = close_cash(cashier, 11_000, 110_000, "counted in a hurry", cashier)
+        count_again(closing.pk, by)
+        with pytest.raises(Conflict):
+            confirm_cash(closing.pk, colleague)
+    assert (
+        LogEntry.objects.filter(object_repr__contains="₹110.00", change_message__contains="hurry").count()
+        == 2
+    )
+    assert {*LogEntry.objects.values_list("user", flat=True)} == {cashier.pk, colleague.pk}
+
+    closing = close_cash(cashier, 110_000, 110_000, "", cashier)
+    with pytest.raises(Conflict):
+        count_again(closing.pk, cashier)  # nothing is wrong with it
+    assert (CashClosing.objects.get(), closing.entries.count()) == (closing, 1)
+
+
+@pytest.mark.postgresql
+def test_confirmed_and_counted_again_at_once_is_one_of_both(alice, choice, cashier, colleague, settings):
+    settings.CASH_DIFFERENCE_ABOVE = 50
+    book_by_hand(alice, choice, cash(cashier))
+    closing = close_cash(cashier, 11_000, 110_000, "counted in a hurry", cashier)
+    answers = races.at_once(
+        lambda: confirm_cash(closing.pk, colleague), lambda: count_again(closing.pk, cashier)
+    )
+
+    assert sum(isinstance(each, Conflict) for each in answers) == 1
+    assert open_cash().exists() is not CashClosing.objects.filter(confirmed_by=colleague).exists()
+
+
+def test_cash_after_midnight_is_of_the_new_day_of_india(alice, choice, cashier, monkeypatch):
+    book_by_hand(alice, choice, cash(cashier))
+    half_past_midnight = timezone.make_aware(datetime(2026, 12, 1, 0, 30))  # still 30 November in UTC
+    monkeypatch.setattr(timezone, "now", lambda: half_past_midnight)
+
+    assert close_cash(cashier, 110_000, 110_000, "", cashier).day == date(2026, 12, 1)
 
 
 def test_cash_that_came_since_the_sum_was_shown_is_counted_again(alice, charlie, choice, cashier):
