@@ -12,7 +12,10 @@ from django.utils.translation import gettext_lazy as _
 
 from backoffice import rights
 from backoffice.pages import may
+from booking.models import Booking
+from booking.services.priests import without_priest
 from core.databases import scalars
+from core.dates import spell_date, spell_time
 from core.language import Text, localized
 from notifications.models import Notification
 from payment.models import Dispute, Payment, Refund, WebhookEvent, WorkLease
@@ -27,6 +30,7 @@ from payment.states import Fulfilment, PaymentState, RefundState
 
 AMOUNT_DIFFERS = "amount_differs"  # why a payment is held
 UNDECIDED = timedelta(hours=1)
+SOON = timedelta(days=2)
 RECENT = timedelta(days=30)  # what was given up earlier has been seen, or nobody misses it
 MOST_ROWS = 100
 
@@ -104,6 +108,13 @@ def _given_up(now: datetime) -> "QuerySet[Notification]":
     return given_up.select_related("user").order_by("created_at", "pk")
 
 
+def _without_priest(now: datetime) -> "QuerySet[Booking]":
+    lacking = without_priest(now, now + SOON).values("pk")
+    return (
+        Booking.objects.filter(pk__in=lacking).select_related("user", "checkout").order_by("starts_at", "pk")
+    )
+
+
 def _disputes(now: datetime) -> "QuerySet[Dispute]":
     """Undecided ones, and those whose news nobody has compared with PhonePe's dashboard."""
     is_over = Q(status__in=(Dispute.Status.WON, Dispute.Status.LOST), is_proven=True)
@@ -120,6 +131,16 @@ def _payment(payment: Payment) -> Row:
         since=payment.created_at,
         paise=payment.amount_paise,
         note=payment.held_because.replace("_", " "),
+    )
+
+
+def _booking(booking: Booking) -> Row:
+    when = f"{spell_date(booking.starts_at, weekday=True, year=False)}, {spell_time(booking.starts_at)}"
+    return Row(
+        address=reverse("desk:assign-priest", args=[booking.book_id]),
+        what=f"{localized(booking.checkout, 'puja_title')} · {when}",
+        who=booking.user.full_name or booking.user.email,
+        since=booking.created_at,
     )
 
 
@@ -248,6 +269,14 @@ NEEDS = (
         rights.SEE_PAYMENTS,
         _unfulfilled,
         _payment,
+    ),
+    Need(
+        "priest",
+        _("Bookings of the next two days without a priest"),
+        _("Choose one for each. Who can perform it stands first."),
+        rights.ASSIGN_PRIESTS,
+        _without_priest,
+        _booking,
     ),
     Need(
         "message",

@@ -10,13 +10,13 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from backoffice import rights
-from backoffice.pages import may
+from backoffice.pages import may, sees_rows
 from core.language import Text
 
 
 @dataclass(frozen=True)
 class Entry:
-    """`page`: the name of a URL. `icon`: a name of Google's Material Symbols. No rights: for all staff."""
+    """`page`: the name of a URL. `icon`: a name of Google's Material Symbols. No rights: for who sees any rows."""
 
     title: Text
     icon: str
@@ -72,7 +72,10 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
 
 
 def entries_of(request: HttpRequest) -> list[Entry]:
-    return [entry for _, entries in SECTIONS for entry in entries if may(request, *entry.rights)]
+    everything = [entry for _, entries in SECTIONS for entry in entries]
+    return [
+        each for each in everything if (may(request, *each.rights) if each.rights else sees_rows(request))
+    ]
 
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:

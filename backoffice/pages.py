@@ -16,32 +16,39 @@ from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 
 from accounts.models import User
+from backoffice import rights
 from core.errors import translated
 from core.language import ENGLISH, Text
 
 View = Callable[..., HttpResponse]
 
 
-def desk_page(*rights: str) -> Callable[[View], View]:
+def desk_page(*needed: str) -> Callable[[View], View]:
     """A page for staff who hold all of these rights: without a login the login of the admin, without a right 403."""
 
     def decorate(view: View) -> View:
         @wraps(view)
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            if may(request, *rights):
+            if may(request, *needed):
                 return view(request, *args, **kwargs)
             return show(request, "backoffice/forbidden.html", _("Not for your role"), status=403)
 
         page = wraps(view)(admin.site.admin_view(guarded))
-        page.rights = rights  # type: ignore[attr-defined]  # the matrix of the tests asks for them
+        page.rights = needed  # type: ignore[attr-defined]  # the matrix of the tests asks for them
         return page
 
     return decorate
 
 
-def may(request: HttpRequest, *rights: str) -> bool:
+def may(request: HttpRequest, *needed: str) -> bool:
     """For buttons as for pages: whether the person who is logged in holds all of these rights."""
-    return all(cast(User, request.user).holds(right) for right in rights)
+    return all(cast(User, request.user).holds(right) for right in needed)
+
+
+def sees_rows(request: HttpRequest) -> bool:
+    """Whether there is anything to search for, or to list. A priest sees their own day alone."""
+    user = cast(User, request.user)
+    return user.is_superuser or bool(user.get_all_permissions() - {rights.OWN_DAY})
 
 
 def row_id(text: str) -> int:
@@ -62,5 +69,5 @@ def show(
     `trail` of the context: pairs of title and address above this page.
     """
     request.current_app = admin.site.name
-    frame = admin.site.each_context(request)
+    frame = {**admin.site.each_context(request), "may_search": sees_rows(request)}
     return TemplateResponse(request, template, {**frame, "title": title, **context}, status=status)

@@ -109,4 +109,5 @@ def start(request: HttpRequest) -> HttpResponse:
     """What the address of the admin itself shows: Today, or the first page that this person may open."""
     if may(request, rights.SEE_BOOKINGS):
         return today(request)
-    return redirect(entries_of(request)[0].page)
+    entries = entries_of(request)
+    return redirect(entries[0].page if entries else "desk:tables")

@@ -4,11 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from backoffice import figures
 from backoffice.attention import NEEDS
-from booking.models import Booking
+from booking.models import Assignment, Booking, Priest
 from notifications.models import Notification
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.outcomes import apply_status
@@ -85,7 +86,7 @@ def test_another_day_is_one_click_away(desk, alice, package, day, count):
 def make_every_case(alice, charlie, package, staff) -> None:
     """One of each kind that needs somebody."""
     paid(builders.make_cart(alice, package), paise=100)
-    booking = book(charlie, package, in_the_evening())
+    booking = book(charlie, package, timezone.now() + timedelta(hours=1))
     payment = booking.checkout.payment
     attempt = payment.attempts.get()
     create_refund(attempt, 10_000, "large", asked_by=staff, held_because=Refund.Hold.SECOND_PERSON)
@@ -137,8 +138,29 @@ def test_what_a_role_may_not_see_is_not_counted(desk, alice, charlie, package, s
     make_every_case(alice, charlie, package, staff)
     seen = {each.need.name for each in desk("Coordinator").get(PAGE).context["needs"]}
 
-    assert seen == set()
+    assert seen == {"priest"}
     assert "work" not in {each.need.name for each in desk("Support").get(PAGE).context["needs"]}
+
+
+def test_who_assigns_priests_is_told_what_lacks_one(desk, alice, package):
+    """Of the next two days; what has its priest, or is further off, needs nobody today."""
+    soon, later = timezone.now() + timedelta(hours=40), timezone.now() + timedelta(hours=60)
+    booking = book(alice, package, soon)
+    book(builders.make_user(), package, later)
+    coordinator, page = desk("Coordinator"), f"{PAGE}needs/priest/"
+    [row] = coordinator.get(page).context["rows"]
+    assert row.address == reverse("desk:assign-priest", args=[booking.book_id])
+    assert desk("Support").get(page).status_code == 403
+
+    priest = Priest.objects.create(name="Pandit Mishra")
+    Assignment.objects.create(booking=booking, priest=priest, begins=soon, ends=soon + timedelta(hours=2))
+    assert coordinator.get(page).context["rows"] == []
+
+
+def test_a_priest_sees_no_search_and_no_list_that_are_empty_for_them(desk):
+    for role, is_shown in (("Priest", False), ("Coordinator", True)):
+        page = desk(role).get(reverse("desk:my-day")).content.decode()
+        assert ('id="desk-search"' in page, reverse("desk:tables") in page) == (is_shown, is_shown), role
 
 
 def test_nothing_to_do_is_said(desk):
