@@ -32,7 +32,14 @@ def assign_role(pk: int, role: str, by: User, reason: str) -> User:
     person = User.objects.get(pk=pk)
     if person.holds_everything or person == by:
         raise RoleRefused
-    before = ", ".join(person.groups.values_list("name", flat=True)) or "none"
+    groups = [*person.groups.values_list("name", flat=True)]
+    if (
+        groups == [role] * bool(role)
+        and person.is_staff == bool(role)
+        and not person.user_permissions.exists()
+    ):
+        return person  # a second click, or somebody else was faster
+    before = ", ".join(groups) or "none"
     person.groups.set([Group.objects.get(name=role)] if role else [])
     person.user_permissions.clear()
     message = f"role: {before} → {role or 'none'}: {reason}"

@@ -2,9 +2,11 @@
 
 from datetime import datetime, time, timedelta
 from typing import Any
+from uuid import uuid4
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -19,7 +21,7 @@ MOST_LEAVE = timedelta(days=366)
 
 
 class PriestForm(forms.ModelForm):
-    """With languages and free hours, which are rows of their own."""
+    """With languages and free hours, which are rows of their own. `form`: the same one twice is one priest."""
 
     services = PujasField(
         PujaService.objects.order_by("title"),
@@ -43,6 +45,7 @@ class PriestForm(forms.ModelForm):
     )
     free_from = forms.TimeField(label=_("Free from"), required=False, widget=TIME_WIDGET)
     free_until = forms.TimeField(label=_("Free until"), required=False, widget=TIME_WIDGET)
+    form = forms.UUIDField(widget=forms.HiddenInput, initial=uuid4, required=False)
     login = forms.EmailField(
         label=_("E-mail address of their login to the desk"),
         required=False,
@@ -86,7 +89,8 @@ class PriestForm(forms.ModelForm):
         account = User.objects.filter(email=email.lower(), is_staff=True).first()
         if account is None or not account.groups.filter(name=PRIEST).exists():
             raise ValidationError(_("No account of staff in the group Priest has this address."))
-        if Priest.objects.filter(user=account).exclude(pk=self.instance.pk).exists():
+        there = Priest.objects.filter(user=account).exclude(pk=self.instance.pk).first()
+        if there is not None and (there.form is None or there.form != self.cleaned_data.get("form")):
             raise ValidationError(_("This login belongs to another priest."))
         return account
 
@@ -100,7 +104,21 @@ class PriestForm(forms.ModelForm):
         return chosen
 
     def store(self) -> Priest:
-        """In the caller's transaction."""
+        """Two clicks at once: the unique `form` has decided."""
+        sent = Priest.objects.filter(form=self.cleaned_data["form"])
+        if self.instance.pk is None and (there := sent.first()):
+            return there
+        try:
+            return self._store()
+        except IntegrityError:
+            if there := sent.first():
+                return there
+            raise
+
+    @transaction.atomic
+    def _store(self) -> Priest:
+        if self.instance.pk is None:
+            self.instance.form = self.cleaned_data["form"]
         self.instance.user = self.cleaned_data["login"]
         priest = self.save()
         priest.services.set(self.cleaned_data["services"])

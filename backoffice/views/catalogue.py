@@ -6,6 +6,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
 from django.db.models import Count, Prefetch, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -64,12 +65,10 @@ def puja(request: HttpRequest, pk: int) -> HttpResponse:
         elif action == "position":
             position = PositionForm(request.POST)
             if position.is_valid():
-                service.position = position.cleaned_data["position"]
-                service.save(update_fields=["position", "updated_at"])
+                _change(service, position=position.cleaned_data["position"])
                 return redirect("desk:catalogue-puja", pk=pk)
         elif action in ("show", "hide"):
-            service.is_active = action == "show"
-            service.save(update_fields=["is_active", "updated_at"])
+            _change(service, is_active=action == "show")
             told = _("Customers see it now.") if service.is_active else _("Customers do not see it any more.")
             messages.success(request, told)
             return redirect("desk:catalogue-puja", pk=pk)
@@ -88,6 +87,18 @@ def puja(request: HttpRequest, pk: int) -> HttpResponse:
         may_change=may(request, rights.CHANGE_CATALOGUE),
         may_price=may(request, rights.CHANGE_PACKAGES),
     )
+
+
+@transaction.atomic
+def _change(service: PujaService, **fields: object) -> None:
+    """Twice is once: the history has a row for what was changed, and none for a second click."""
+    PujaService.objects.select_for_update(no_key=True).only("pk").get(pk=service.pk)
+    service.refresh_from_db(fields=[*fields])
+    changed = {name: value for name, value in fields.items() if getattr(service, name) != value}
+    for name, value in changed.items():
+        setattr(service, name, value)
+    if changed:
+        service.save(update_fields=[*changed, "updated_at"])
 
 
 def _packages(service: PujaService) -> QuerySet[Package]:
@@ -118,9 +129,13 @@ def package_price(request: HttpRequest, pk: int) -> HttpResponse:
     back = redirect("desk:catalogue-puja", pk=package.puja_service_id)
     form = PriceForm(request.POST or None)
     if request.method == "POST" and "cancel" in request.POST:
-        price = get_object_or_404(PackagePrice, package=package, pk=row_id(request.POST["cancel"]))
-        told = _("The planned price is cancelled.") if cancel_price(price) else _("It counts already.")
-        messages.success(request, told)
+        price = PackagePrice.objects.filter(package=package, pk=row_id(request.POST["cancel"])).first()
+        if price is None:
+            messages.info(request, _("This price is not planned any more."))  # another click was faster
+        elif cancel_price(price):
+            messages.success(request, _("The planned price is cancelled."))
+        else:
+            messages.warning(request, _("It counts already."))
         return back
     if request.method == "POST" and form.is_valid():
         try:

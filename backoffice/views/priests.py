@@ -5,7 +5,6 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
@@ -79,8 +78,7 @@ def priest(request: HttpRequest, priest_id: int) -> HttpResponse:
 def _edit(request: HttpRequest, priest: Priest | None) -> HttpResponse:
     form = PriestForm(request.POST if request.method == "POST" else None, instance=priest)
     if form.is_bound and form.is_valid():
-        with transaction.atomic():
-            stored = form.store()
+        stored = form.store()
         messages.success(request, _("%s was saved.") % stored.name)
         return redirect("desk:priest", stored.pk)
     context: dict[str, Any] = {}
@@ -168,12 +166,14 @@ def assign(request: HttpRequest, book_id: str) -> HttpResponse:
                 request, _("%s performs this booking and is told so.") % localized(chosen, "name")
             )
         return redirect("desk:assign-priest", booking.book_id)
+    assigned = list(active(booking).select_related("priest"))
     return show(
         request,
         "backoffice/assign_priest.html",
         _("Priest of %s") % booking.book_id,
         booking=booking,
-        assigned=list(active(booking).select_related("priest")),
+        assigned=assigned,
+        assigned_keys={each.priest_id for each in assigned},
         suggestions=suggest(booking),
         reason_form=ReasonForm(),
         is_standing=booking.status == Booking.Status.CONFIRMED and booking.choose_until is None,

@@ -146,7 +146,10 @@ def closed_days_file(request: HttpRequest) -> HttpResponse:
 
 @desk_page(rights.SEE_SLOTS, rights.CHANGE_SLOTS)
 def open_days(request: HttpRequest, period_id: int) -> HttpResponse:
-    period = get_object_or_404(ClosedPeriod.objects.select_related("service"), pk=period_id)
+    period = ClosedPeriod.objects.select_related("service").filter(pk=period_id).first()
+    if period is None:
+        messages.info(request, _("These days are open already."))  # by another click, or somebody else
+        return redirect("desk:closed-days")
     if request.method == "POST":
         count = open_again(period)
         text = ngettext("Open again: %d time is sold.", "Open again: %d times are sold.", count) % count

@@ -34,6 +34,9 @@ class Priest(models.Model):
     services = models.ManyToManyField(PujaService, blank=True, related_name="priests")
     is_active = models.BooleanField(default=True)
     feed_digest = models.CharField(max_length=64, null=True, unique=True, editable=False)
+    form = models.UUIDField(
+        unique=True, null=True, editable=False, help_text="that was sent: the same form twice is one priest"
+    )
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

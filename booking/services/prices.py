@@ -34,8 +34,14 @@ def end_prices_in_force(package: Package) -> None:
 
 @transaction.atomic
 def plan_price(package: Package, price_paise: int, valid_from: datetime) -> PackagePrice:
-    """Raises ValidationError: a moment that has passed, or that has a price already."""
+    """Twice is once. Raises ValidationError: a moment that has passed, or that has another price already."""
     Package.objects.select_for_update(no_key=True).only("pk").get(pk=package.pk)
+    if (
+        there := planned_prices()
+        .filter(package=package, price_paise=price_paise, valid_from=valid_from)
+        .first()
+    ):
+        return there
     price = PackagePrice(package=package, price_paise=price_paise, valid_from=valid_from)
     if valid_from <= timezone.now():
         raise ValidationError({"valid_from": [_("Choose a moment to come, or change the price of now.")]})

@@ -5,13 +5,12 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from django.core.management import call_command
-from django.db.models import F
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from backoffice.urls import urlpatterns
-from booking.models import Assignment, Booking, Checkout, ClosedPeriod, Package, PujaService, Slot
+from booking.models import Assignment, Booking, Checkout, ClosedPeriod, Package, PujaService
 from booking.services.openings import Period, close_periods
 from notifications.models import Notification
 from payment.models import PayLink, Payment, PaymentAttempt, Refund
@@ -92,9 +91,7 @@ def rare_addresses() -> dict[str, str]:
     manager, package = User.objects.get(email="sunita@example.com"), _large_package()
     late = make_payment(_checkout(package, builders.in_days(8)))
     apply_status(late.attempts.get().pk, FAILED, "worker")
-    Slot.objects.filter(service=package.puja_service, starts_at=builders.in_days(8)).update(
-        booked=F("capacity")
-    )
+    sell(package, builders.in_days(8))  # somebody else has the place now
     apply_status(late.attempts.get().pk, completed(late.amount_paise), "worker")
     reviewed = [make_payment(_checkout(package, builders.in_days(9))) for _ in range(2)]
     for payment in reviewed:
@@ -121,8 +118,8 @@ def rare_addresses() -> dict[str, str]:
 def _large_package() -> Package:
     """So dear that a second person decides about its refund; with places in the next days."""
     service = builders.make_service("Sudarshana Homa")
-    for days in (8, 9, 10, 11):
-        builders.make_slot(service, days=days, capacity=6)
+    for days, capacity in ((8, 1), (9, 6), (10, 6), (11, 6)):
+        builders.make_slot(service, days=days, capacity=capacity)
     return builders.make_package(service, rupees=11_000)
 
 

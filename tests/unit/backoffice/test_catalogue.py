@@ -129,12 +129,14 @@ def test_a_price_is_planned_and_cancelled(desk, package):
     assert (price.price_paise, price.valid_from) == (150_050, moment)
     assert Package.objects.get().price_now == 110_000
 
-    again = client.post(page, planned)
-    assert "from this moment already" in again.content.decode()
+    assert client.post(page, planned).status_code == 302  # a second click
+    another = client.post(page, planned | {"price": "1600"})
+    assert "from this moment already" in another.content.decode()
     assert PackagePrice.objects.count() == 1
     assert client.post(page, {"cancel": f"{price.pk}"}).status_code == 302
     assert not PackagePrice.objects.exists()
-    assert client.post(page, {"cancel": "x"}).status_code == 404
+    assert "not planned any more" in client.post(page, {"cancel": f"{price.pk}"}, follow=True).content.decode()
+    assert client.post(page, {"cancel": "x"}).status_code == 302
 
 
 def test_a_price_without_a_moment_counts_from_now(desk, package):
