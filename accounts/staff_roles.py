@@ -35,7 +35,7 @@ def assign_role(pk: int, role: str, by: User, reason: str) -> User:
     groups = [*person.groups.values_list("name", flat=True)]
     if (
         groups == [role] * bool(role)
-        and person.is_staff == bool(role)
+        and person.is_customer is not bool(role)
         and not person.user_permissions.exists()
     ):
         return person  # a second click, or somebody else was faster

@@ -82,12 +82,13 @@ class PersonForm(forms.Form):
         fields = super().clean() or {}
         if fields.get("phone") and not fields.get("email"):
             known = User.objects.filter(phone=fields["phone"]).order_by("pk")[:20]
-            emails = [person.email for person in known if person.is_customer]
-            if len(emails) != 1:
+            customers = [person for person in known if person.is_customer]
+            if len(customers) != 1:
                 raise ValidationError(
                     {"email": _("Give the mail address: no account, or more than one, has this phone.")}
                 )
-            fields["email"] = emails[0]
+            fields["email"] = customers[0].email
+            fields["name"] = fields.get("name") or customers[0].full_name
         return fields
 
 

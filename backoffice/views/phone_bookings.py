@@ -75,7 +75,8 @@ def phone_booking(request: HttpRequest) -> HttpResponse:
     package, may_take_money = first.cleaned_data["package"], may(request, rights.TAKE_MONEY)
     is_last = "means" in request.POST
     values = request.POST.copy()
-    values["email"], values["phone"] = first.cleaned_data["email"], first.cleaned_data["phone"]
+    for field in ("email", "phone", "name"):
+        values[field] = first.cleaned_data[field]
     initial = {**known_address(first.cleaned_data["email"]), **values.dict(), "means": LINK}
     form = BookingForm(package, values if is_last else None, initial=initial, may_take_money=may_take_money)
     if is_last and form.is_valid():

@@ -35,6 +35,7 @@ from booking.services.priests import (
 )
 from core.dates import spell_date
 from core.language import localized
+from payment.services.booking_changes import map_url
 from payment.services.links import priest_feed_url
 from payment.services.priests import assign_priest, unassign_priest
 
@@ -255,6 +256,7 @@ def _line(assignment: Assignment) -> dict[str, Any]:
         "phone": phone,
         "phone_shown": format_phone(phone) or phone,
         "place": place_of(booking, "en"),
+        "map_url": map_url(booking),
         "is_online": booking.checkout.puja_type == PujaService.Type.ONLINE,
     }
 

@@ -135,7 +135,9 @@ def test_a_price_is_planned_and_cancelled(desk, package):
     assert PackagePrice.objects.count() == 1
     assert client.post(page, {"cancel": f"{price.pk}"}).status_code == 302
     assert not PackagePrice.objects.exists()
-    assert "not planned any more" in client.post(page, {"cancel": f"{price.pk}"}, follow=True).content.decode()
+    assert (
+        "not planned any more" in client.post(page, {"cancel": f"{price.pk}"}, follow=True).content.decode()
+    )
     assert client.post(page, {"cancel": "x"}).status_code == 302
 
 

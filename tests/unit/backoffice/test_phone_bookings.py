@@ -7,6 +7,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from django.utils import timezone
 
+from accounts.models import User
 from booking.models import Booking
 from payment.models import CashClosing, LedgerEntry, PayLink, SettlementFile
 from payment.services.outcomes import apply_status
@@ -113,10 +114,12 @@ def test_a_coordinator_sends_links_and_takes_no_money(desk, first, slot):
 
 
 def test_who_has_booked_before_is_not_asked_for_the_address_again(desk, first, package, alice):
-    builders.make_address(alice, address_line1="4 Nayi Sadak")
     support, known = desk("Support"), {"phone": "9876500077", "email": alice.email, "package": package.pk}
     page = support.post(PHONE, {**known, "key": key_of(support.get(PHONE))}).content.decode()
-    assert "4 Nayi Sadak" in page
+    assert "12 Temple Road" in page
+    User.objects.filter(pk=alice.pk).update(phone="+919876500077")
+    by_phone = {"phone": "98765 00077", "package": package.pk, "key": key_of(support.get(PHONE))}
+    assert alice.full_name in support.post(PHONE, by_phone).content.decode()  # "Do I speak with …?"
     staff = builders.make_staff("Owner")
     builders.make_address(staff, address_line1="7 Own Road")
     shown = support.post(PHONE, {**known, "email": staff.email, "key": key_of(support.get(PHONE))})

@@ -161,7 +161,8 @@ def first_step() -> dict[str, str]:
 def moved() -> str:
     booking = Booking.objects.get(checkout__puja_title="Satyanarayan Puja", status="CONFIRMED")
     times = Slot.objects.filter(service=booking.checkout.puja_service_id, starts_at__gt=booking.starts_at)
-    return reverse("desk:case-move", args=[booking.book_id]) + f"?slot={times.earliest('starts_at').pk}"
+    query = f"?who=customer&slot={times.earliest('starts_at').pk}"
+    return reverse("desk:case-move", args=[booking.book_id]) + query
 
 
 def cancelled() -> str:
