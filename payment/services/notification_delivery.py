@@ -132,9 +132,8 @@ def _payment_of(facts: Facts) -> Payment | None:
 @CompiledRead
 def _payments(payment_id: int) -> QuerySet[Payment]:
     """With the newest order, as `order`."""
-    return (
-        Payment.objects.select_related("user", "checkout").annotate(order=NEWEST_ORDER).filter(pk=payment_id)
-    )
+    payments = Payment.objects.select_related("user", "checkout__booking")
+    return payments.annotate(order=NEWEST_ORDER).filter(pk=payment_id)
 
 
 @CompiledRead
@@ -155,12 +154,9 @@ def _reason_to_drop(notification: Notification, payment: Payment | None) -> str:
 
 
 def booking_of(payment: Payment) -> Booking | None:
-    return _bookings_of_payment.first(payment.pk)
-
-
-@CompiledRead
-def _bookings_of_payment(payment_id: int) -> QuerySet[Booking]:
-    return Booking.objects.filter(checkout__payment=payment_id)
+    """As it was when the payment was read."""
+    booking: Booking | None = getattr(payment.checkout, "booking", None)
+    return booking
 
 
 # By kind of notification: why it is dropped, or "".

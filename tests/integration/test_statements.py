@@ -29,7 +29,7 @@ MOST = {
     "check-booking": 15,
     # Of the worker: one row of each kind, found, claimed, worked on and released.
     "worker: a status that books": 9,
-    "worker: a mail with its receipt": 23,
+    "worker: a mail with its receipt": 21,
     "worker: the number of a receipt": 13,
 }
 MORE_ON_SQLITE = 20

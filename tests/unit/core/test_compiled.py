@@ -51,7 +51,6 @@ READS = {
     "payment/services/notification_delivery.py": [
         (notification_delivery._payments, (1,)),
         (notification_delivery._bookings_by_name, ("BK-1",)),
-        (notification_delivery._bookings_of_payment, (1,)),
     ],
     "payment/services/receipts.py": [
         (receipts._receipts_of_payment, (1,)),
