@@ -22,6 +22,7 @@ from payment.services.outcomes import apply_status
 from payment.services.refunds.amounts import (
     free_until,
     is_returned_twice,
+    policy_share,
     refundable_paise,
     remaining_paise,
     sendable_paise,
@@ -209,6 +210,15 @@ def test_a_cancellation_is_free_until_the_last_hour_that_gives_everything_back(p
     booked = Booking.objects.get()
 
     assert free_until(booked) == (booked.starts_at - timedelta(hours=hours) if hours else None)
+
+
+def test_a_booking_that_the_temple_moved_is_free_up_to_the_last_moment_and_not_after_it(paid, settings):
+    settings.REFUND_POLICY = [(24, 50), (0, 0)]
+    booked = Booking.objects.get()
+    last = booked.free_until = booked.starts_at - timedelta(hours=1)
+
+    assert policy_share(booked, PAID, last) == PAID
+    assert policy_share(booked, PAID, last + timedelta(microseconds=1)) == 0
 
 
 # --- Whatever happens, in whatever order ---------------------------------------------------------
