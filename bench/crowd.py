@@ -14,17 +14,18 @@ from concurrent.futures import ThreadPoolExecutor
 from django.db import connection
 from accounts.models import User
 from accounts.sessions import open_session
+from booking.models import PujaService
 from payment.services import gateway_calls
 from payment.services.checkout import start_payment
 from tests.harness import builders
 count, capacity, is_open = int(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "open"
-service = builders.make_service("Rush Puja")
+service = builders.make_service(f"Rush Puja {PujaService.objects.count()}")
 package = builders.make_package(service)
 slot = builders.make_slot(service, days=5, capacity=capacity)
 gateway_calls.call_permits.count = 16
 def make(number):
     try:
-        person = User.objects.create_user(f"rush{number}@example.com", None)
+        person = User.objects.create_user(f"rush{service.pk}-{number}@example.com", None)
         cart = builders.make_cart(person, package, slot.starts_at)
         if is_open:
             start_payment(person, cart_id=cart.pk)

@@ -1,7 +1,8 @@
 """A PhonePe (V1) that answers after a set time and costs little: `python -m bench.phonepe_stub SECONDS`.
 
 On two cores the simulator of this repository would be what is measured. This one checks no signature, keeps no books,
-remembers the amount of each order, and says PENDING of all of them until `/control/paid` was called.
+remembers the amount of each order, and says PENDING of all of them until `/control/paid` was called (and again after
+`/control/unpaid`).
 """
 
 import asyncio
@@ -91,8 +92,8 @@ class PhonePe:
 
     def control(self, order: str) -> dict[str, Any]:
         word, _, value = order.partition("/")
-        if word == "paid":
-            self.is_paid = True
+        if word in ("paid", "unpaid"):
+            self.is_paid = word == "paid"
         elif word == "throttle":
             self.retry_after = int(value)
         elif word == "reset":
