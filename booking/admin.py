@@ -33,7 +33,7 @@ from booking.services.promo_codes import find_unusable, with_use
 from core.dates import spell_moment
 from core.language import localized
 from core.long_lists import LongList, SpanFilter
-from core.money import paise, rupees
+from core.money import in_rupees, paise, rupees
 from core.read_only import ReadOnly
 
 # A longer number is no id.
@@ -229,7 +229,7 @@ class PackageAdmin(CatalogueAdmin):
 
     @admin.display(ordering="current_paise", description=_("price (₹)"))
     def price(self, package: Package) -> str:
-        return rupees(package.price_now)
+        return in_rupees(package.price_now)
 
 
 @admin.register(Slot)
@@ -318,7 +318,7 @@ class PromoCodeAdmin(CountingAdmin):
     def _use(self, promo: PromoCode, column: str) -> str:
         """Of bookings, cancelled ones included."""
         found = with_use(PromoCode.objects.filter(pk=promo.pk)).values_list(column, flat=True).first()
-        return rupees(found or 0)
+        return in_rupees(found or 0)
 
 
 @admin.register(Cart)
@@ -340,7 +340,7 @@ class CheckoutAdmin(PhoneSearch, ReadOnlyAdmin):
 
     @admin.display(ordering="total_paise", description=_("total (₹)"))
     def total(self, checkout: Checkout) -> str:
-        return rupees(checkout.total_paise)
+        return in_rupees(checkout.total_paise)
 
 
 @admin.register(SlotHold)

@@ -24,7 +24,7 @@ from booking.models import Slot
 from core.errors import Refusal, translated
 from core.language import ENGLISH
 from core.long_lists import LongList, SeenValuesFilter, SpanFilter
-from core.money import paise, rupees
+from core.money import in_rupees, paise
 from core.page_rates import find_excess, too_many_requests
 from core.read_only import ReadOnly
 from core.texts import plain_line
@@ -205,7 +205,7 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
 
     @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, payment: Payment) -> str:
-        return rupees(payment.amount_paise)
+        return in_rupees(payment.amount_paise)
 
 
 @admin.register(PaymentAttempt)
@@ -319,7 +319,7 @@ class RefundAdmin(DecidingAdmin):
 
     @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, refund: Refund) -> str:
-        return rupees(refund.amount_paise)
+        return in_rupees(refund.amount_paise)
 
     @admin.action(description=_("Approve: send it"), permissions=["decide"])
     def approve(self, request: HttpRequest, refunds: QuerySet[Refund]) -> None:
@@ -357,7 +357,7 @@ class DisputeAdmin(DecidingAdmin):
 
     @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, dispute: Dispute) -> str:
-        return "not known: all of it" if dispute.amount_paise is None else rupees(dispute.amount_paise)
+        return "not known: all of it" if dispute.amount_paise is None else in_rupees(dispute.amount_paise)
 
     @admin.action(description=_("Confirm: PhonePe's dashboard says the same"), permissions=["decide"])
     def confirm(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:
@@ -466,7 +466,7 @@ class PaperAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("amount (₹)"), ordering="total_paise")
     def amount(self, paper: Receipt | CreditNote) -> str:
-        return rupees(paper.total_paise)
+        return in_rupees(paper.total_paise)
 
     @admin.display(description=_("PDF"))
     def pdf_link(self, paper: Receipt | CreditNote) -> str:

@@ -16,6 +16,7 @@ from booking.fields import (
     MinuteField,
     PositionField,
 )
+from core.money import in_rupees
 
 # PhonePe takes no order below one rupee.
 LEAST_PAISE = 100
@@ -226,4 +227,4 @@ class PackagePrice(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.package_id}: {self.price_paise} from {self.valid_from:%Y-%m-%d %H:%M}"
+        return f"{self.package_id}: {in_rupees(self.price_paise)} from {self.valid_from:%Y-%m-%d %H:%M}"

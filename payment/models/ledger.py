@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
+from core.money import in_rupees
 from payment.models.disputes import Dispute
 from payment.models.payments import Payment, PaymentAttempt
 
@@ -56,7 +57,7 @@ class LedgerEntry(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.amount_paise} {self.reference}"
+        return f"{self.kind} {in_rupees(self.amount_paise)} {self.reference}"
 
 
 # What pays a payment, and stands on its receipt: by PhonePe, or taken by staff.

@@ -135,7 +135,7 @@ def test_staff_who_read_hindi_find_no_english_on_any_page(client, staff):
 
 def test_the_columns_of_each_table_have_their_hindi():
     """Those of `list_display`, of the form, and the names of the table; see backoffice/names.py."""
-    abbreviations = {"ID", "SAC", "utr", "PDF"}
+    abbreviations = {"ID", "SAC", "utr", "PDF", "CGST (₹)", "SGST (₹)", "IGST (₹)"}
     with translation.override("hi"):
         names = {
             (model._meta.label, str(name))

@@ -57,6 +57,8 @@ def test_staff_see_all_that_belongs_to_a_payment_on_its_page(desk, paid):
     page = desk.get(reverse("admin:payment_payment_change", args=[paid.pk])).content.decode()
     assert paid.attempts.get().merchant_order_id in page
     assert "money_received" in page
+    assert page.count("₹1,100.00") >= 2  # of the payment, and of its entry in the ledger below it
+    assert "110000" not in page
 
 
 @pytest.mark.parametrize(
