@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext as _
@@ -42,7 +42,8 @@ def search(request: HttpRequest, text: str) -> list[Hit]:
     if may(request, rights.SEE_BOOKINGS):
         hits += map(_booking_hit, _bookings(text, payments))
     if may(request, rights.SEE_PAYMENTS):
-        unbooked = Payment.objects.filter(pk__in=payments, checkout__booking=None)
+        booked = Booking.objects.filter(checkout=OuterRef("checkout"))
+        unbooked = Payment.objects.filter(~Exists(booked), pk__in=payments)
         hits += map(_payment_hit, unbooked.select_related("user", "checkout").order_by("-pk"))
     if may(request, rights.SEE_PEOPLE):
         hits += map(_person_hit, User.objects.filter(pk__in=people_named(text, MOST_HITS)).order_by("-pk"))

@@ -1,5 +1,6 @@
 """One person: how to reach them, what they have booked and paid."""
 
+from django.db.models import Exists, OuterRef
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404
 from django.urls import reverse
@@ -19,7 +20,8 @@ NEWEST = 20
 def person(request: HttpRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(User, pk=pk)
     bookings = Booking.objects.filter(user=person).order_by("-starts_at", "-id")[:NEWEST]
-    unbooked = Payment.objects.filter(user=person, checkout__booking=None).select_related("checkout")
+    booked = Booking.objects.filter(checkout=OuterRef("checkout"))
+    unbooked = Payment.objects.filter(~Exists(booked), user=person).select_related("checkout")
     return show(
         request,
         "backoffice/person.html",
