@@ -104,8 +104,9 @@ class PriestForm(forms.ModelForm):
         return chosen
 
     def store(self) -> Priest:
-        """Two clicks at once: the unique `form` has decided."""
-        sent = Priest.objects.filter(form=self.cleaned_data["form"])
+        """Two clicks at once: the unique `form` has decided. A page of an older release sends none."""
+        form = self.cleaned_data["form"]
+        sent = Priest.objects.filter(form=form) if form else Priest.objects.none()
         if self.instance.pk is None and (there := sent.first()):
             return there
         try:

@@ -72,6 +72,14 @@ def test_a_priest_is_added_and_changed_on_one_page(coordinator, service):
     assert (made.languages.count(), made.hours.count()) == (1, 0)
 
 
+def test_a_form_of_an_older_release_adds_another_priest(coordinator, service):
+    """Without the field by which a double click is known."""
+    first = Priest.objects.create(name="Pandit Ram")
+    coordinator.post(ADD, details(service))
+    coordinator.post(ADD, details(service, name="Pandit Shiv"))
+    assert {*Priest.objects.values_list("name", flat=True)} == {first.name, "Pandit Hari", "Pandit Shiv"}
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [
