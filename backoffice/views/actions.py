@@ -20,6 +20,7 @@ from backoffice.forms import CancelForm, MoveForm, ReasonForm, RefundForm, ToldR
 from backoffice.pages import desk_page, may, sentence_of, show
 from backoffice.views.case import case_or_404
 from booking.models import Booking, Slot
+from booking.services import earliest_move
 from core.language import Text
 from notifications.models import Notification
 from payment.models import Refund
@@ -102,7 +103,12 @@ def move(request: HttpRequest, number: str) -> HttpResponse:
         )
 
     more: dict[str, Any] = {"options": options, "booking": booking, "for_customer": for_customer, "to": to}
-    more |= {"times": times_to_move(booking), "any_time": has_any_time(booking)}
+    times, notice_ends = times_to_move(booking), earliest_move()
+    more |= {
+        "times": [slot for slot in times if slot.starts_at >= notice_ends],
+        "near_times": [slot for slot in times if slot.starts_at < notice_ends],
+        "any_time": has_any_time(booking),
+    }
     return _decide(request, case, _("Move"), "", act, _("Move the booking"), is_chosen=to is not None, **more)
 
 

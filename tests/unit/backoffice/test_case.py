@@ -351,6 +351,21 @@ def test_a_move_offers_the_free_times_and_says_who_asked(booking, slot, desk, wh
     assert StateChange.objects.filter(detail__contains="asked by phone").count() == 1
 
 
+def test_a_time_too_near_to_move_anybody_unasked_is_offered_for_the_customers_wish_alone(booking, slot, desk):
+    near = builders.make_slot(slot.service, days=0, hour=0)
+    type(slot).objects.filter(pk=near.pk).update(starts_at=timezone.now() + timedelta(hours=20))
+    client, url = desk("Support"), address(booking, "case-move")
+    page = client.get(url)
+
+    assert (page.context["times"], page.context["near_times"]) == ([slot], [near])
+    own_form = page.content.decode().split('<input type="hidden" name="who" value="customer">')[1]
+    assert f'value="{near.pk}"' in own_form
+    decide(client, f"{url}?who=customer&slot={near.pk}")
+    booking.refresh_from_db()
+    near.refresh_from_db()
+    assert booking.starts_at == near.starts_at
+
+
 def test_a_time_that_was_taken_while_staff_looked_is_told_and_nothing_is_done(booking, slot, desk):
     client, url = desk("Support"), f"{address(booking, 'case-move')}?slot={slot.pk}"
     page = client.get(url)
