@@ -262,13 +262,13 @@ def _close_or_confirm(request: HttpRequest) -> None:
         if confirmed := request.POST.get("confirm", ""):
             if not may(request, rights.CONFIRM_CASH):
                 raise PermissionDenied
-            confirm_cash(get_object_or_404(CashClosing, pk=row_id(confirmed)).pk, by)
+            confirm_cash(row_id(confirmed), by)
             messages.success(request, _("Confirmed."))
         elif wrong := request.POST.get("again", ""):
-            closing = get_object_or_404(CashClosing, pk=row_id(wrong))
-            if closing.closed_by_id != by.pk and not may(request, rights.CONFIRM_CASH):
+            closed_by_others = CashClosing.objects.filter(pk=row_id(wrong)).exclude(closed_by=by)
+            if closed_by_others.exists() and not may(request, rights.CONFIRM_CASH):
                 raise PermissionDenied
-            count_again(closing.pk, by)
+            count_again(row_id(wrong), by)
             messages.success(request, _("The cash is open again. Please count it once more."))
         elif form.is_valid():
             fields = form.cleaned_data

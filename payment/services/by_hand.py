@@ -233,10 +233,16 @@ def confirm_cash(closing_id: int, by: User) -> CashClosing:
 
 @transaction.atomic
 def count_again(closing_id: int, by: User) -> None:
-    """A count that nobody has confirmed was wrong: its cash is open again, the log keeps it. Raises NotWaiting."""
+    """A count that nobody has confirmed was wrong: its cash is open again, the log keeps it.
+
+    By the person who counted it, or by a third one: nobody ends another's count of their own cash. Raises NotWaiting,
+    SamePerson.
+    """
     closing = CashClosing.objects.select_for_update().filter(pk=closing_id).first()
     if closing is None or not closing.needs_second_person or closing.confirmed_by_id is not None:
         raise NotWaiting
+    if by.pk == closing.person_id != closing.closed_by_id:
+        raise SamePerson
     closing.entries.update(closing=None)
     counted, expected = (f"₹{grouped(paise)}" for paise in (closing.counted_paise, closing.expected_paise))
     LogEntry.objects.create(

@@ -145,8 +145,11 @@ def test_a_large_difference_is_confirmed_by_another_person(desk, first, slot):
     assert Booking.objects.get().book_id in shown  # what the sum is made of
     count = {"person": person, "shown": 110_000, "counted": "10.00", "reason": "robbed"}
     support.post(cash, count)
-    support.post(cash, {"again": CashClosing.objects.get().pk})  # the count was wrong
+    wrong = {"again": CashClosing.objects.get().pk}
+    assert "open again" in support.post(cash, wrong, follow=True).content.decode()
     assert not CashClosing.objects.exists()
+    for late in wrong, {"confirm": wrong["again"]}:  # a second click, or a page from before
+        assert "not waiting" in accountant.post(cash, late, follow=True).content.decode()
     support.post(cash, count)
     closing = CashClosing.objects.get()
     assert closing.needs_second_person

@@ -317,6 +317,15 @@ def test_a_wrong_count_is_counted_again_until_somebody_has_confirmed_it(
     assert (CashClosing.objects.get(), closing.entries.count()) == (closing, 1)
 
 
+def test_nobody_ends_another_persons_count_of_their_own_cash(alice, choice, cashier, colleague, settings):
+    settings.CASH_DIFFERENCE_ABOVE = 50
+    book_by_hand(alice, choice, cash(cashier))
+    closing = close_cash(cashier, 11_000, 110_000, "most of it is missing", colleague)
+    with pytest.raises(SamePerson):
+        count_again(closing.pk, cashier)
+    assert CashClosing.objects.get() == closing
+
+
 @pytest.mark.postgresql
 def test_confirmed_and_counted_again_at_once_is_one_of_both(alice, choice, cashier, colleague, settings):
     settings.CASH_DIFFERENCE_ABOVE = 50
