@@ -37,14 +37,17 @@ class PackageField(forms.ModelChoiceField):
         return f"{title}: {kind}, {language}, {place}, ₹{grouped(package.price_paise)}"
 
 
-def known_address(email: str) -> dict[str, str]:
-    """Their default address, or the newest one, as fields of `BookingForm`; they may have moved."""
-    rows = Address.objects.select_related("user").filter(user__email=email.lower())
-    found = rows.order_by("-is_default", "-pk").first()
-    if found is None or not found.user.is_customer:
+def known_customer(email: str) -> dict[str, str]:
+    """Their name, and their default address or the newest one, as fields of `BookingForm`; they may have moved."""
+    person = User.objects.filter(email=email.lower()).first()
+    if person is None or not person.is_customer:
         return {}
+    found = Address.objects.filter(user=person).order_by("-is_default", "-pk").first()
+    if found is None:
+        return {"name": person.full_name}
     line = ", ".join(filter(None, (found.address_line1, found.address_line2)))
-    return {"line1": line[:255], "city": found.city, "state": found.state, "postal_code": found.postal_code}
+    address = {"city": found.city, "state": found.state, "postal_code": found.postal_code}
+    return {"name": person.full_name, "line1": line[:255], **address}
 
 
 class PersonForm(forms.Form):
@@ -82,13 +85,12 @@ class PersonForm(forms.Form):
         fields = super().clean() or {}
         if fields.get("phone") and not fields.get("email"):
             known = User.objects.filter(phone=fields["phone"]).order_by("pk")[:20]
-            customers = [person for person in known if person.is_customer]
-            if len(customers) != 1:
+            emails = [person.email for person in known if person.is_customer]
+            if len(emails) != 1:
                 raise ValidationError(
                     {"email": _("Give the mail address: no account, or more than one, has this phone.")}
                 )
-            fields["email"] = customers[0].email
-            fields["name"] = fields.get("name") or customers[0].full_name
+            fields["email"] = emails[0]
         return fields
 
 

@@ -22,7 +22,7 @@ from backoffice.phone_forms import (
     HandedOverForm,
     PersonForm,
     TakenForm,
-    known_address,
+    known_customer,
 )
 from booking.models import Booking
 from core.dates import spell_moment
@@ -74,10 +74,12 @@ def phone_booking(request: HttpRequest) -> HttpResponse:
         )
     package, may_take_money = first.cleaned_data["package"], may(request, rights.TAKE_MONEY)
     is_last = "means" in request.POST
-    values = request.POST.copy()
+    person, values = first.cleaned_data, request.POST.copy()
+    known = known_customer(person["email"]) if may(request, rights.SEE_PEOPLE) else {}
+    person["name"] = person["name"] or known.get("name", "")
     for field in ("email", "phone", "name"):
-        values[field] = first.cleaned_data[field]
-    initial = {**known_address(first.cleaned_data["email"]), **values.dict(), "means": LINK}
+        values[field] = person[field]
+    initial = {**known, **values.dict(), "means": LINK}
     form = BookingForm(package, values if is_last else None, initial=initial, may_take_money=may_take_money)
     if is_last and form.is_valid():
         try:
@@ -90,7 +92,7 @@ def phone_booking(request: HttpRequest) -> HttpResponse:
         _("Booking on the phone"),
         form=form,
         package=package,
-        person=first.cleaned_data,
+        person=person,
     )
 
 
