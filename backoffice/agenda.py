@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 from urllib.parse import quote
 
-from django.db.models import BigIntegerField, OuterRef, QuerySet, Subquery, Sum
+from django.db.models import BigIntegerField, Exists, OuterRef, QuerySet, Subquery, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -17,13 +17,14 @@ from django.utils.translation import override
 from accounts.phones import format_phone, read_phone
 from booking.models import Assignment, Booking, PujaService
 from core.language import localized
-from payment.models import Refund
+from payment.models import PAYING, LedgerEntry, Refund
 from payment.services.refunds.amounts import REQUESTED
 from payment.states import RefundState
 
 # All that a line is made of: on a day with hundreds of bookings, their models would cost more than the whole page.
 COLUMNS = (
-    *("pk", "book_id", "starts_at", "status", "checkout__puja_type"),
+    *("pk", "book_id", "starts_at", "status", "choose_until"),
+    *("checkout__puja_type", "checkout__priest_count"),
     *("checkout__puja_title", "checkout__puja_title_hi"),
     *("checkout__package_location", "checkout__package_location_hi"),
     *("checkout__address_line1", "checkout__address_line2", "checkout__address_city"),
@@ -37,7 +38,8 @@ STATUS_LABELS = dict(Booking.Status.choices)
 class Line:
     """`number` and `status` are those of the booking, `language` is the customer's, `phone` E.164.
 
-    `paid_paise`: what the customer paid; `back_paise`: what of it went or goes back.
+    `paid_paise`: what the customer paid; `back_paise`: what of it went or goes back. `lacks_priest`: as the pages
+    about priests count.
     """
 
     number: str
@@ -52,6 +54,7 @@ class Line:
     paid_paise: int | None
     back_paise: int
     priests: str
+    lacks_priest: bool
 
     @property
     def phone_shown(self) -> str:
@@ -87,7 +90,9 @@ def next_day_with_bookings(day: date) -> date | None:
 
 def lines_of(bookings: "QuerySet[Booking]") -> list[Line]:
     """In two statements, however many bookings there are."""
-    refunds = Refund.objects.filter(payment=OuterRef("checkout__payment")).order_by()
+    # Of what paid for it: what came a second time goes back, too.
+    pays = LedgerEntry.objects.filter(attempt=OuterRef("attempt"), kind__in=PAYING)
+    refunds = Refund.objects.filter(Exists(pays), payment=OuterRef("checkout__payment")).order_by()
     goes_back = refunds.exclude(state=RefundState.FAILED).exclude(REQUESTED)
     sums = goes_back.values("payment").annotate(sum=Sum("amount_paise")).values("sum")
     back_paise = Coalesce(Subquery(sums), 0, output_field=BigIntegerField())
@@ -114,6 +119,7 @@ def _line(row: Any, priests: "list[str] | tuple[()]") -> Line:
     at_temple = row.checkout__puja_type == PujaService.Type.TEMPLE
     street = (row.checkout__address_line1, row.checkout__address_line2, row.checkout__address_city)
     address = "" if at_temple else ", ".join(filter(None, street))
+    is_certain = row.status == Booking.Status.CONFIRMED and row.choose_until is None
     return Line(
         number=row.book_id,
         starts_at=row.starts_at,
@@ -127,6 +133,7 @@ def _line(row: Any, priests: "list[str] | tuple[()]") -> Line:
         paid_paise=row.checkout__payment__amount_paise,
         back_paise=row.back_paise,
         priests=", ".join(priests),
+        lacks_priest=is_certain and len(priests) < row.checkout__priest_count,
     )
 
 

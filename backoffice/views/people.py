@@ -21,6 +21,7 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
     person = get_object_or_404(User, pk=pk)
     bookings = Booking.objects.filter(user=person).order_by("-starts_at", "-id")[:NEWEST]
     booked = Booking.objects.filter(checkout=OuterRef("checkout"))
+    sees_money = may(request, rights.SEE_PAYMENTS)
     unbooked = Payment.objects.filter(~Exists(booked), user=person).select_related("checkout")
     return show(
         request,
@@ -29,5 +30,6 @@ def person(request: HttpRequest, pk: int) -> HttpResponse:
         person=person,
         trail=[(_("Today"), reverse("desk:today"))],
         lines=lines_of(bookings) if may(request, rights.SEE_BOOKINGS) else [],
-        payments=unbooked.order_by("-pk")[:NEWEST] if may(request, rights.SEE_PAYMENTS) else [],
+        payments=unbooked.order_by("-pk")[:NEWEST] if sees_money else [],
+        sees_money=sees_money,
     )

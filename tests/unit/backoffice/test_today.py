@@ -3,20 +3,22 @@
 from datetime import datetime, timedelta
 
 import pytest
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from backoffice import figures
 from backoffice.attention import NEEDS
-from booking.models import Assignment, Booking, Priest
+from booking.models import Assignment, Booking, Checkout, Priest
+from booking.services.priests import without_priest
 from notifications.models import Notification
 from payment.models import Dispute, LedgerEntry, Payment, PaymentAttempt, Refund, WebhookEvent, WorkLease
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import create_refund
 from tests.harness import builders
 from tests.unit.backoffice.sold import book
-from tests.unit.payment.builders import completed, make_payment
+from tests.unit.payment.builders import completed, make_attempt, make_payment
 
 pytestmark = pytest.mark.django_db
 PAGE = "/admin/desk/"
@@ -39,7 +41,7 @@ def test_the_agenda_names_puja_person_phone_place_and_money_of_this_day_only(des
     book(alice, package, in_the_evening() + timedelta(days=1))
     cancelled = book(alice, package, in_the_evening() - timedelta(minutes=30))
     Booking.objects.filter(pk=cancelled.pk).update(status=Booking.Status.CANCELLED)
-    page = desk("Coordinator").get(PAGE)
+    page = desk("Support").get(PAGE)
     [hour] = page.context["agenda"]
     [line] = hour.lines
 
@@ -63,6 +65,33 @@ def test_the_agenda_says_what_goes_back_and_not_what_is_only_asked_for(alice, pa
 
     assert hour.lines[0].back_paise == 30_000
     assert "1 booking · ₹800.00 paid · 1 without a priest" in page.content.decode()
+
+
+def test_what_was_paid_twice_and_goes_back_is_not_taken_off_the_booking(alice, package, desk):
+    payment = paid(builders.make_cart(alice, package))
+    Booking.objects.filter(checkout__payment=payment).update(starts_at=in_the_evening())
+    second = make_attempt(payment, number=2)
+    apply_status(second.pk, completed(payment.amount_paise), "worker")
+    assert Refund.objects.get().attempt == second
+    page = desk("Support").get(PAGE)
+
+    assert page.context["agenda"][0].lines[0].back_paise == 0
+    assert "1 booking · ₹1,100.00 paid" in page.content.decode()
+
+
+def test_a_booking_lacks_priests_as_the_pages_about_priests_count(alice, charlie, package, desk):
+    two = book(alice, package, in_the_evening())
+    Checkout.objects.filter(pk=two.checkout_id).update(priest_count=2)
+    for person in charlie, builders.make_user():
+        done = book(person, package, in_the_evening())
+        Booking.objects.filter(pk=done.pk).update(status=Booking.Status.COMPLETED)
+    begins, priest = in_the_evening(), Priest.objects.create(name="Pandit Hari")
+    ends = begins + timedelta(hours=1)
+    Assignment.objects.create(booking=two, priest=priest, begins=begins, ends=ends)
+    page = desk("Support").get(PAGE)
+
+    assert page.context["without_priest"] == 1
+    assert without_priest(begins, ends).count() == 1
 
 
 def test_a_puja_by_video_is_online_and_has_no_address(desk, alice, slotless_service):
@@ -256,8 +285,15 @@ def test_money_at_risk_is_what_nobody_has_decided(alice, charlie, package):
 
 def test_a_role_without_the_right_to_see_payments_sees_no_sums(desk, alice, package):
     book(alice, package, in_the_evening())
-    page = desk("Coordinator").get(PAGE).content.decode()
+    coordinator = desk("Coordinator")
+    page = coordinator.get(PAGE).content.decode()
+    see_people = Permission.objects.get(codename="view_user", content_type__app_label="accounts")
+    Group.objects.get(name="Coordinator").permissions.add(see_people)
+    person = coordinator.get(reverse("desk:person", args=[alice.pk])).content.decode()
 
+    for shown in page, person:
+        assert "₹" not in shown
+        assert "Paid</td>" in " ".join(shown.split()).replace(" </td>", "</td>")
     assert "Money at risk" not in page
     assert "Health of each hop" not in page
 
