@@ -1,8 +1,9 @@
 """What PhonePe's codes mean: who must act, where, what the customer is told in their language, and if to try again.
 
-Codes are open text, and PhonePe publishes no whole list: nothing is ever decided by them. A code that is not here
-stays unknown, is shown as it came, and is listed for staff (`payment.services.timeline`). Whatever the code says, a
-sentence never claims that money moved or did not; that follows from the payment's state.
+Codes are open text, and PhonePe publishes no whole list. This table decides nothing. The few codes that do decide (the
+state, not found, duplicate id, rejected, throttled, credentials refused) are listed in v1.py, v2.py and errors.py. A
+code that is not here stays unknown, is shown as it came, and is listed for staff (`payment.services.timeline`).
+Whatever the code says, a sentence never claims that money moved or did not; that follows from the payment's state.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,9 @@ import re
 
 import pytest
 from django.core.management import get_commands
+from django.utils.text import capfirst
 
+from payment.admin import PaymentAdmin
 from payment.models.payments import ATTEMPT_FROM, FULFILMENT_FROM, PAYMENT_FROM
 from payment.models.refunds import REFUND_FROM
 from tests.harness import ROOT
@@ -92,7 +94,7 @@ def test_management_commands_exist(document):
 @pytest.mark.parametrize(
     ("after", "table"),
     [
-        ("A payment: money", PAYMENT_FROM),
+        ("A payment. Late money", PAYMENT_FROM),
         ("What becomes of its money", FULFILMENT_FROM),
         ("One order at PhonePe", ATTEMPT_FROM),
         ("A refund. One that failed", REFUND_FROM),
@@ -103,3 +105,12 @@ def test_the_pictures_of_states_are_the_tables_of_transitions(after, table):
     drawn = {(start, end) for start, end in re.findall(r"(?m)^    (\w+) --> (\w+)", picture)}
     moves = {(start.name, end.name) for end, sources in table.items() for start in sources}
     assert drawn == moves
+
+
+@pytest.mark.parametrize("document", ["docs/architecture.md", "docs/troubleshooting.md"])
+def test_the_tabs_of_a_payment_are_called_as_the_documents_say(document):
+    named = re.search(r"the tabs \*([^*]+)\* and \*([^*]+)\*", text_of(document))
+    assert named
+    assert set(named.groups()) <= {
+        capfirst(rows.model._meta.verbose_name_plural) for rows in PaymentAdmin.inlines
+    }
