@@ -1,11 +1,11 @@
-"""Siege: what others notice of an attack, and whether anything is lost by it.
+"""Siege, a load test: what others notice of an attack, and whether anything is lost by it.
 
     make siege
 
 starts two servers on PostgreSQL, then one on SQLite, each with a worker and a PhonePe beside it, and does to them,
 first one after the other, then all at once: 200 connections that never finish a request; 200 forged webhooks; 50
 receipts that nobody has drawn yet; 60 customers who buy while PhonePe is silent for a minute. It measures the health of
-each server and the catalogue meanwhile, beside the same servers at rest, and looks at the books afterwards. Ends with 0
+each server and the catalogue meanwhile, beside the same servers at rest, then checks the accounts. Ends with 0
 if the medians are below their limits (1 and 2 seconds), every request was answered, and nothing is lost.
 """
 
@@ -126,7 +126,7 @@ def under_siege(scale: Scale) -> Iterator[Siege]:
 
 
 def losses(siege: Siege) -> list[str]:
-    """What is wrong once every order that was paid is booked: books, answers, complaints of our programs."""
+    """What is wrong once every order that was paid is booked: accounts, answers, complaints of our programs."""
     installation = siege.installation
     eventually(
         lambda: taken(installation) == received(installation.query), "our ledger has what PhonePe has taken"

@@ -1,4 +1,4 @@
-"""Torture: real servers, workers and PostgreSQL, a PhonePe with seeded faults, and many customers.
+"""Torture, a chaos test: real servers, workers and PostgreSQL, a PhonePe with seeded faults, and many customers.
 
     make torture [MINUTES=5] [SEED=7] [ARGS=--celery] [ARGS="--celery rabbitmq"]
 
@@ -142,7 +142,7 @@ def report(testbed: Testbed, diary: Diary, faults: FaultInjector, found: list[st
     for what in found:
         say(f"  {what}")
     if found:
-        say(f"the books are in {testbed.copy_books()}")
+        say(f"the databases are in {testbed.copy_books()}")
 
 
 def say(text: str) -> None:
