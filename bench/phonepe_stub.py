@@ -1,6 +1,6 @@
 """A PhonePe (V1) that answers after a set time and costs little: `python -m bench.phonepe_stub SECONDS`.
 
-On two cores the simulator of this repository would be what is measured. This one checks no signature, keeps no books,
+On two cores the simulator of this repository would be what is measured. This one checks no signature, has no accounts,
 remembers the amount of each order, and says PENDING of all of them until `/control/paid` was called (and again after
 `/control/unpaid`).
 """

@@ -38,7 +38,7 @@ ENDINGS = {
     "IN_REVIEW": ("PENDING", "HELD_FOR_STAFF", "COMPLETED"),
 }
 ATTEMPT_ENDS = {"SUCCESS": "COMPLETED", "FAILED": "FAILED", "CANCELLED": "EXPIRED"}
-# State of the check-out, of its cart, of its hold.
+# State of the checkout, of its cart, of its hold.
 UNPAID = ("RELEASED", "ABANDONED", "RELEASED")
 PLACES = {
     "BOOKED": ("BOOKED", "CONVERTED", "TAKEN"),

@@ -1,4 +1,4 @@
-"""What a customer agrees to at check-out: a column of the row that was offered, and the column of Checkout that keeps
+"""What a customer agrees to at checkout: a column of the row that was offered, and the column of Checkout that keeps
 its value. The catalogue may change afterwards, the address may be deleted, and the cart may be used again.
 """
 

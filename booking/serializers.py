@@ -258,7 +258,7 @@ class PromoVerdictSerializer(serializers.Serializer):
 
 
 def agreed_cart(checkout: Checkout) -> dict[str, Any]:
-    """What the customer agreed to at check-out, in the shape of their cart."""
+    """What the customer agreed to at checkout, in the shape of their cart."""
     start, promo = timezone.localtime(checkout.starts_at), checkout.agreed_promo
     # A code that does not count is left out of the checkout.
     counts = {"is_valid": True, "validity_message": ""}

@@ -118,7 +118,7 @@ def _midnight(day: date) -> datetime:
 
 
 def serialize_cart(cart: Cart) -> dict[str, Any]:
-    """The one way of a cart to its owner: the total that they see is what check-out may take."""
+    """The one way of a cart to its owner: the total that they see is what checkout may take."""
     wire = CartSerializer(cart).data
     services.record_shown_total(cart, paise(wire["total_price"]))
     return dict(wire)

@@ -1,4 +1,4 @@
-"""What was agreed at check-out, and the place that is held for it."""
+"""What was agreed at checkout, and the place that is held for it."""
 
 from typing import Any
 

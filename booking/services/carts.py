@@ -87,7 +87,7 @@ def set_promo(cart: Cart, code: str | None) -> Cart:
 
 
 def record_shown_total(cart: Cart, total_paise: int) -> None:
-    """Write down what the owner of this ACTIVE cart is shown: check-out takes no more without asking.
+    """Write down what the owner of this ACTIVE cart is shown: checkout takes no more without asking.
 
     Free when nothing has changed. A cart that is checked out shows what was frozen.
     """
@@ -177,7 +177,7 @@ def finding_slot(cart: Cart) -> list[Query[list[Slot]]]:
 
 
 def require_bookable(cart: Cart, found: Collection[Slot] = ()) -> Slot | None:
-    """Everything that must be true of a choice; asked again at check-out. Returns its slot, if any.
+    """Everything that must be true of a choice; asked again at checkout. Returns its slot, if any.
 
     `found`: by `finding_slot` in this transaction; the cart may have had another choice then.
     Raises ValidationError, or SlotFull.

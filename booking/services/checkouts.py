@@ -143,7 +143,7 @@ def check_out(
 
 
 def _lock_and_read(cart: Cart, address_id: int | None, models: tuple[type[Model], ...]) -> list[Any]:
-    """All that a check-out looks at, in one round trip: the time and the keys of its rows, the cart under its lock and
+    """All that a checkout looks at, in one round trip: the time and the keys of its rows, the cart under its lock and
     that of its owner, addresses, the holds of the account, and the slot. Raises AccountClosed, `cart_not_active`.
     """
     person, (now, keys), carts, *others = read_together(

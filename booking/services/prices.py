@@ -1,6 +1,6 @@
 """Prices of packages, now and from a moment to come.
 
-A price that comes into force changes no cart silently: check-out takes what its owner has seen, or asks (`checkouts`).
+A price that comes into force changes no cart silently: checkout takes what its owner has seen, or asks (`checkouts`).
 """
 
 from datetime import datetime

@@ -14,7 +14,7 @@ Dispute ──< DisputeUpdate                        a buyer asks their bank for
 IdempotencyKey                                   one caller, route and key, with the stored answer
 DiagnosisRun                                     one diagnosis of every connection
 SettlementFile                                   PhonePe's report of a day, as it was handed in
-Reconciliation                                   one day's comparison with PhonePe's books
+Reconciliation                                   one day's comparison with PhonePe's accounts
 CashClosing ──< ManualEntry                      the cash of one person, counted
 PayLink                                          a booking that staff made, paid by a signed link
 ServerEvent ──< WebhookDelivery >── WebhookEndpoint   a fact, told to servers of the business

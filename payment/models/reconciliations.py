@@ -1,4 +1,4 @@
-"""A day's comparison of our books with PhonePe's."""
+"""A day's comparison of our accounts with PhonePe's."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""Compares PhonePe's books with ours, and repairs what can be repaired safely.
+"""Compares PhonePe's accounts with ours, and repairs what can be repaired safely.
 
 discrepancies      one discrepancy, with its ids and what to do about it
 status_checks      polls PhonePe about all orders and refunds of a day, with limits

@@ -1,4 +1,4 @@
-"""A discrepancy between two books: what it is about, how much, and what repairs it."""
+"""A discrepancy between our accounts and PhonePe's: what it is about, how much, and what repairs it."""
 
 import logging
 from collections.abc import Callable

@@ -56,7 +56,7 @@ def find_refunded_bookings(day: date) -> Iterator[Discrepancy]:
 
 
 def find_unconfirmed_events(day: date) -> Iterator[Discrepancy]:
-    """Webhooks about orders and refunds that are not in our books, or that PhonePe's status has never confirmed."""
+    """Webhooks about orders and refunds that are not in our accounts, or that PhonePe's status has never confirmed."""
     that_day, day_before = on(day, "received_at"), on(day - timedelta(days=1), "received_at")
     # An event is polled for a day: polling one of the evening ends when the night after it has been compared.
     given_up = Q(that_day | day_before, state=WebhookEvent.State.RECEIVED, next_check_at=None)

@@ -61,7 +61,7 @@ def expire_hold(hold_id: int) -> None:
     now = database_now()
     if not holds_due(now).filter(pk=hold_id).exists():
         return
-    # Not compared with PHONEPE_EXPIRE_AFTER, which may have been longer at the check-out.
+    # Not compared with PHONEPE_EXPIRE_AFTER, which may have been longer at the checkout.
     is_wrong = checkout.created_at > now + SKEW or checkout.expires_at > now + longest_page_life() + SKEW
     waits = payment is not None and (payment.is_open or payment.fulfilment == Fulfilment.DUE)
     if not waits:

@@ -1,4 +1,4 @@
-"""An HTTP server that answers every probe as a PhonePe host would, without credentials and books."""
+"""An HTTP server that answers every probe as a PhonePe host would, without credentials and orders."""
 
 import json
 import ssl

@@ -213,7 +213,7 @@ class Simulator(Process, ControlApi):
         return answer.json()
 
     def query(self, statement: str, *values: Any) -> list[Any]:
-        """SQL over its own books."""
+        """SQL over its own database."""
         assert self.books
         with closing(sqlite3.connect(self.books, timeout=30)) as connection, connection:
             return connection.execute(statement, values).fetchall()

@@ -265,7 +265,7 @@ OLD_ADDRESS = {
 
 
 class OldCheckouts:
-    """Check-outs in the shape that they had before their columns, one cart each."""
+    """Checkouts in the shape that they had before their columns, one cart each."""
 
     def __init__(self, get_model):
         self.get_model = get_model
@@ -304,7 +304,7 @@ def old(history):
 
 
 def read_again(pk):
-    """The check-out in the words of the API of today."""
+    """The checkout in the words of the API of today."""
     checkout = models.Checkout.objects.get(pk=pk)
     address = checkout.agreed_address
     return agreed_cart(checkout), AddressSerializer(address).data if address else None

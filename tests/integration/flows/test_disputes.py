@@ -50,8 +50,8 @@ def test_what_the_bank_takes_and_brings_back_is_in_the_books_and_staff_hear_of_e
     eventually(lambda: len(alerts(shop)) == 1, "staff hear of the dispute")
     assert taken(shop) == []
     bank_says(shop, "lost", order, 2)
-    eventually(lambda: taken(shop) == [-paise], "the books say that the bank has taken the money")
+    eventually(lambda: taken(shop) == [-paise], "the accounts say that the bank has taken the money")
     bank_says(shop, "created", order, 1)  # PhonePe repeats itself, late
     bank_says(shop, "won", order, 3)
-    eventually(lambda: taken(shop) == [-paise, paise], "the books say that it is here again")
+    eventually(lambda: taken(shop) == [-paise, paise], "the accounts say that it is here again")
     assert len(alerts(shop)) == 3

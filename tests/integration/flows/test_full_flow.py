@@ -120,7 +120,7 @@ def deliveries(shop, payment_id):
 
 
 def assert_paid_once(shop, payment_id):
-    """What PhonePe has taken stands in our books once, and every webhook is dealt with in the end."""
+    """What PhonePe has taken stands in our accounts once, and every webhook is dealt with in the end."""
     money = [entry["text"] for entry in shop.timeline(payment_id, "money")]
     assert len(money) == 1
     assert money[0].endswith("₹2,100.00")

@@ -51,7 +51,7 @@ class RefundScenario(WireScenario):
         return self._caught(lambda deadline: current_gateway().refund_status(refund_id, deadline))
 
     def sent_back(self) -> list[int]:
-        """The paise of each refund in PhonePe's books."""
+        """The paise of each refund in PhonePe's accounts."""
         order = requests.get(
             f"{self.phonepe.url}/simulator/control/orders/{self.refund.merchant_order_id}/", timeout=10
         )

@@ -142,7 +142,7 @@ class WireScenario:
         return list(Payment.objects.filter(user=self.user).order_by("pk"))
 
     def outcome(self, result: CallResult) -> Outcome:
-        """How it stands: in our rows and in PhonePe's books."""
+        """How it stands: in our rows and in PhonePe's accounts."""
         (payment,) = self.payments
         attempts = list(payment.attempts.order_by("number"))
         return Outcome(

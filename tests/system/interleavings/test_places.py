@@ -94,7 +94,7 @@ def test_two_who_want_the_last_use_of_a_promo_code_at_once_open_one_payment(
 def test_late_money_and_a_rival_want_the_last_place_at_once(
     generation, phone, cart, last_place, rival, phonepe
 ):
-    """Whoever is first has it; the other one is told, and no rupee is without a place in the books."""
+    """Whoever is first has it; the other one is told, and no rupee is without a place in the accounts."""
     click(phone, cart)
     payment = Payment.objects.get()
     phonepe.decide(phonepe.order_ids[0], "failure")

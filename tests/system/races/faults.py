@@ -132,7 +132,7 @@ class FaultScenario:
         raise AssertionError("the worker turns in circles")
 
     def end_state(self) -> End:
-        """Whatever can still come has come. The books are in order, and agree with PhonePe's."""
+        """Whatever can still come has come. The accounts are in order, and agree with PhonePe's."""
         pauses = UNTIL_ALL_IS_BACK if Refund.objects.exists() else ()
         for seconds in (*pauses, *UNTIL_ALL_IS_OVER):
             self.advance_time(seconds)

@@ -2,7 +2,7 @@
 
     make races [ROUNDS=50] [SEED=7]
 
-plays every contest so many times with each generation of PhonePe's wire, looks at the books in SQL after each
+plays every contest so many times with each generation of PhonePe's wire, looks at the accounts in SQL after each
 round, and ends with 0 only if nothing was found. The seed repeats the throws, not the timing.
 """
 
@@ -76,7 +76,7 @@ def play(shop: InstallationWithPhonePe, sql: Sql, contest: str, rounds: int, see
 
 
 def play_one(scene: Round, contest: str) -> list[str]:
-    """What was wrong: in the answers, in the books at once, in the logs, and in the books when all is settled."""
+    """What was wrong: in the answers, in the accounts at once, in the logs, and in the accounts when all is settled."""
     heard = {process: len(process.output) for process in processes.running}
     found = complaints_of(lambda: CONTESTS[contest](scene))
     found += broken_laws(scene.sql)

@@ -1,4 +1,4 @@
-"""A few rounds of `make races` in every run of the suite: their books must be right after each of them."""
+"""A few rounds of `make races` in every run of the suite: their accounts must be right after each of them."""
 
 import pytest
 

@@ -214,7 +214,7 @@ def test_uses_that_an_older_release_counted_are_added_up_by_the_worker(alice, ch
 
 @pytest.mark.parametrize("counts_sums", [True, False], ids=["by this release", "by the last one"])
 def test_a_use_that_is_counted_while_the_sums_are_repaired_is_kept(alice, charlie, package, counts_sums):
-    """No check-out waits for the sum of a year. What the last release counts meanwhile is left to the next minute."""
+    """No checkout waits for the sum of a year. What the last release counts meanwhile is left to the next minute."""
     builders.make_promo("TEN")
     book(builders.make_checkout(builders.make_cart(alice, package, promo_code="TEN")))
     PromoCode.objects.update(summed_count=0, summed_discount_paise=0, summed_total_paise=0)

@@ -118,7 +118,7 @@ def test_a_guest_gives_a_name_or_one_mail_address():
 
 OURSELVES = "written by this program, never by a person"
 PHONEPE = "PhonePe's word, printed by `core.logging` and the admin only"
-COPIED = "copied at check-out from a row that has the rule"
+COPIED = "copied at checkout from a row that has the rule"
 CLEANED = "cleaned on every way into the database"
 CHECKED = "a rule of its own: code letters, telephone, language, digest"
 NOT_READ = "compared and not shown"

@@ -1,4 +1,4 @@
-"""Simulation cannot leak: not into production, not to strangers, not into the ids and the books of real money."""
+"""Simulation cannot leak: not into production, not to strangers, not into the ids and the accounts of real money."""
 
 import hashlib
 

@@ -1,4 +1,4 @@
-"""Two at once: PhonePe's books stay right whoever comes first."""
+"""Two at once: PhonePe's accounts stay right whoever comes first."""
 
 import threading
 

@@ -68,7 +68,7 @@ def gets_place(person, slot, network=HOME):
 
 
 def expire(checkout, after=LIFE):
-    """Nobody paid, `after` the check-out."""
+    """Nobody paid, `after` the checkout."""
     SlotHold.objects.filter(checkout=checkout).update(created_at=timezone.now() - after)
     release(checkout)
 

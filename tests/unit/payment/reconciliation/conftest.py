@@ -1,4 +1,4 @@
-"""A day with money in it, and its comparison with the simulated PhonePe's books."""
+"""A day with money in it, and its comparison with the simulated PhonePe's accounts."""
 
 import pytest
 from django.utils import timezone

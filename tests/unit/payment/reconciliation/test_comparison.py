@@ -1,4 +1,4 @@
-"""PhonePe's books beside ours, on its real wire: each way to differ is found, and mended only when asked."""
+"""PhonePe's accounts beside ours, on its real wire: each way to differ is found, and mended only when asked."""
 
 from datetime import timedelta
 

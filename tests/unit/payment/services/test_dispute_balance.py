@@ -1,4 +1,4 @@
-"""A dispute's books follow what all of its news say together, in whatever order and however often it arrives."""
+"""The accounts of a dispute follow all of its news together, in whatever order and however often they arrive."""
 
 import json
 from datetime import datetime, timedelta
@@ -86,7 +86,7 @@ def arrives(attempt: PaymentAttempt, *news, **more) -> WebhookEvent:
 
 
 def balance(attempt: PaymentAttempt) -> int:
-    """What the books say the bank holds."""
+    """What the accounts say the bank holds."""
     return -sum(attempt.ledger.filter(kind="CHARGEBACK").values_list("amount_paise", flat=True))
 
 

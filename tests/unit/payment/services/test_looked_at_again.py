@@ -1,7 +1,7 @@
 """What a service saw before its lock may be over when it has the lock: it looks again, and does nothing twice.
 
 Generated: every service that locks is run with every other one of the same situation committed just before each of its
-transactions. Whatever comes of it, the laws of the books hold and nobody is moved or cancelled for a time that is no
+transactions. Whatever comes of it, the laws of the accounts hold and nobody is moved or cancelled for a time that is no
 longer theirs.
 """
 

@@ -224,7 +224,7 @@ def test_a_payment_that_is_opened_meanwhile_refuses_the_erasure(alice, paid, pac
 
 
 WRITTEN_BY_A_PERSON = {
-    "a check-out": lambda alice, cart, slot: builders.make_checkout(cart),
+    "a checkout": lambda alice, cart, slot: builders.make_checkout(cart),
     "a donation": lambda alice, cart, slot: start_donation(alice, amount_paise=20_000, mobile="9876543210"),
     "a cart": lambda alice, cart, slot: change_cart(cart, wishes="for Asha"),
     "an address": lambda alice, cart, slot: add_address(

@@ -165,7 +165,7 @@ def test_a_promo_code_that_ends_or_shrinks_after_the_look_is_told_with_both_tota
 
 
 def test_between_release_and_retry_the_price_may_not_rise_unseen(client, cart):
-    """The check-out took less than the cart had shown: that, too, was a look."""
+    """The checkout took less than the cart had shown: that, too, was a look."""
     price(2100)
     look(client, cart)
     price(1100)
