@@ -15,7 +15,7 @@ help:
 	@echo "make test-fast         unit tests without sockets, a third of similar cases, on SQLite"
 	@echo "make proofs            every case of every test on both databases; then wire-table, diagnose-lab, defects, races, torture, siege"
 	@echo "make samples           counts the cases that make test and make proofs play"
-	@echo "make check             lint, types, floors, migrations, OpenAPI"
+	@echo "make check             lint, types, import contracts, migrations, OpenAPI"
 	@echo "make wire-table        what comes of every fault of the wire, as a table and as tests"
 	@echo "make frontends         what both frontends of the shop ask for, call by call, and what they get, as a table"
 	@echo "make diagnose-lab      every fault the diagnosis has a word for, made for real in networks of its own (root)"
