@@ -54,8 +54,11 @@ def _paid() -> QuerySet[Donation]:
 
 
 def lacking_address(donations: QuerySet[Donation]) -> QuerySet[Donation]:
-    """With a PAN, and without the address that Form 10BD wants beside it: of releases that did not ask for one."""
-    return donations.filter(address="").exclude(pan="")
+    """With a PAN, and without the address that Form 10BD wants beside it: of releases that did not ask for one.
+
+    What went back whole is in no row of the form.
+    """
+    return donations.filter(address="", left_paise__gt=0).exclude(pan="")
 
 
 @dataclass(frozen=True)

@@ -184,8 +184,10 @@ def test_what_went_back_is_no_donation(desk):
     year = financial_year(gone.receipt.received_at)
     accountant = desk("Accountant")
     lines = accountant.get(DONATIONS, {"year": year}).context["lines"]
+    lacking = accountant.get(DONATIONS, {"year": year, "lacking": "address"}).context["lines"]
 
     assert [(line.paise, line.back_paise) for line in lines] == [(20_000, 5_000), (50_000, 50_000)]
+    assert [line.paise for line in lacking] == [20_000]  # nobody is asked where they live for the other
     answer = accountant.post(DONATIONS, {"year": year, "file": "csv"})
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode().lstrip("\ufeff"))))
     assert [row[AMOUNT] for row in rows] == ["150.00"]
