@@ -249,7 +249,8 @@ def count_again(closing_id: int, by: User) -> None:
         user=by,
         content_type=ContentType.objects.get_for_model(CashClosing),
         object_id=closing.pk,
-        object_repr=f"{closing}: {counted} of {expected}"[:200],
+        # Without a mail address: nobody finds this entry when its person is erased.
+        object_repr=f"user {closing.person_id}, {closing.day}: {counted} of {expected}",
         action_flag=DELETION,
         change_message=f"to be counted again: {closing.reason}",
     )

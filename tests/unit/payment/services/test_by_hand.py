@@ -310,6 +310,8 @@ def test_a_wrong_count_is_counted_again_until_somebody_has_confirmed_it(
         == 2
     )
     assert {*LogEntry.objects.values_list("user", flat=True)} == {cashier.pk, colleague.pk}
+    # It would outlive the account.
+    assert not LogEntry.objects.filter(object_repr__contains=cashier.email).exists()
 
     closing = close_cash(cashier, 110_000, 110_000, "", cashier)
     with pytest.raises(Conflict):
