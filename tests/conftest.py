@@ -62,6 +62,7 @@ def pytest_ignore_collect(collection_path: Path) -> bool | None:
     return None if Selection().loads(path) else True
 
 
+@pytest.hookimpl(trylast=True)  # after -k and -m: what they leave nothing of is left to no other database
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if config.getoption("--samples"):
         print(*count(items), sep="\n")  # noqa: T201
@@ -75,7 +76,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
-    """A file without a test for one database is no failure of `make test ARGS=...`."""
+    """A file without a test for one database is no failure of `make test ARGS=...`, unlike a misspelt -k."""
     is_left = ON_POSTGRESQL or session.config.stash.get(COLLECTED, [])
     if is_left and exitstatus == pytest.ExitCode.NO_TESTS_COLLECTED:
         session.exitstatus = pytest.ExitCode.OK

@@ -1,6 +1,8 @@
 """What `make test` leaves out, `make proofs` plays. (`make samples` counts it over all tests.)"""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -64,6 +66,12 @@ def test_what_is_about_sqlite_is_played_there(request):
 @pytest.mark.only_postgresql
 def test_what_is_about_postgresql_is_played_there(request):
     assert [TEST[database].plays(request.node, 0, 1) for database in (False, True)] == [False, True]
+
+
+@pytest.mark.only_sqlite
+def test_a_misspelt_name_fails():
+    command = [sys.executable, "-m", "pytest", "-q", "-n0", __file__, "-k", "nothing_is_called_so"]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True).returncode == 5
 
 
 def test_no_test_is_skipped_for_its_database():
