@@ -84,6 +84,7 @@ def lost_click(customer, cart):
 
 
 def opened_page(customer, cart):
+    """None while another request may call, or while a busy machine takes longer than the deadline of two seconds."""
     answer = customer.check_out(cart)
-    assert answer.status_code in (200, 409)
+    assert answer.status_code in (200, 409, 504)
     return answer.json() if answer.status_code == 200 else None

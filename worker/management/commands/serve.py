@@ -51,6 +51,9 @@ class Command(PrintableCommand):
         finally:
             for child in children:
                 child.end()
+        # The interpreter takes its handlers back while it ends: one more signal would make that an end by a signal.
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)
 
     def say_where(self, base: str, port: int) -> None:
         if base.startswith("http://127.0.0.1") and not base.endswith(f":{port}"):

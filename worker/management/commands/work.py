@@ -20,6 +20,7 @@ from worker.jobs import (
 )
 from worker.scheduler import ASKED, DIED, Scheduler
 
+ENDS = (signal.SIGTERM, signal.SIGINT)
 THREADS: tuple[tuple[tuple[str, ...], int], ...] = (
     (PHONEPE_KINDS, settings.PHONEPE_POLLS_AT_ONCE),
     (DATABASE_KINDS, 2),
@@ -55,8 +56,12 @@ class Command(PrintableCommand):
             return
         # Not an Event: a signal that comes while another one sets it would wait for that one, and so for itself.
         ends: SimpleQueue[str] = SimpleQueue()
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in ENDS:
             signal.signal(number, lambda *_: ends.put(ASKED))
         # Exiting from a handler would leave claimed rows to their leases.
-        if Scheduler(THREADS, interval).run(ends) == DIED:
+        ended = Scheduler(THREADS, interval).run(ends)
+        # The interpreter takes its handlers back while it ends: one more signal would make that an end by a signal.
+        for number in ENDS:
+            signal.signal(number, signal.SIG_IGN)
+        if ended == DIED:
             raise CommandError("a thread of the worker died; see the log")
