@@ -157,7 +157,7 @@ def test_hours_of_a_weekday_bound_slots_and_pujas_without_slots(alice, service, 
     assert builders.make_cart(alice, any_time, builders.in_days(3, 16)).pk
     with pytest.raises(InvalidField) as refusal:
         builders.make_cart(alice, any_time, builders.in_days(3, 14))
-    assert "06:00–12:00, 16:00–17:30" in str(refusal.value)
+    assert "6:00 AM–12:00 PM, 4:00 PM–5:30 PM" in str(refusal.value)
     assert builders.make_cart(alice, any_time, builders.in_days(4, 14)).pk  # another weekday: the setting
 
 

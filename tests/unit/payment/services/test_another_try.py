@@ -182,7 +182,7 @@ def test_two_who_try_again_for_the_last_place_are_one(alice, charlie, package, s
 
     outcomes = at_once(*(lambda payment=payment: try_again(payment) for payment in payments))
 
-    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["Started", "TimeGone"]
+    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["PaymentStart", "TimeGone"]
     assert Slot.objects.get(pk=slot.pk).held == 1
 
 
