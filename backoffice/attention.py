@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Count, F, Q, QuerySet, Value
+from django.db.models import Count, Exists, F, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.translation import gettext_lazy as _
 
 from backoffice import rights
 from backoffice.pages import may
-from booking.models import Booking
+from booking.models import Booking, Priest
 from booking.services.priests import without_priest
 from core.databases import scalars
 from core.dates import spell_date, spell_time
@@ -109,10 +109,11 @@ def _given_up(now: datetime) -> "QuerySet[Notification]":
 
 
 def _without_priest(now: datetime) -> "QuerySet[Booking]":
-    lacking = without_priest(now, now + SOON).values("pk")
-    return (
-        Booking.objects.filter(pk__in=lacking).select_related("user", "checkout").order_by("starts_at", "pk")
+    """None where no priests are kept: such a temple assigns them elsewhere."""
+    lacking = Booking.objects.filter(
+        Exists(Priest.objects.filter(is_active=True)), pk__in=without_priest(now, now + SOON).values("pk")
     )
+    return lacking.select_related("user", "checkout").order_by("starts_at", "pk")
 
 
 def _disputes(now: datetime) -> "QuerySet[Dispute]":

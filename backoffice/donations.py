@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
 from functools import partial
+from typing import Any
 
 from django.conf import settings
 from django.db.models import Exists, F, OuterRef, QuerySet, Subquery, Sum
@@ -53,7 +54,7 @@ def _paid() -> QuerySet[Donation]:
     )
 
 
-def lacking_address(donations: QuerySet[Donation]) -> QuerySet[Donation]:
+def lacking_address(donations: "QuerySet[Any]") -> "QuerySet[Donation]":
     """With a PAN, and without the address that Form 10BD wants beside it: of releases that did not ask for one.
 
     What went back whole is in no row of the form.

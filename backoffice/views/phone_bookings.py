@@ -261,15 +261,13 @@ def cash(request: HttpRequest) -> HttpResponse:
 def _close_or_confirm(request: HttpRequest) -> None:
     by, form = cast(User, request.user), CountForm(request.POST)
     try:
-        if confirmed := request.POST.get("confirm", ""):
-            if not may(request, rights.CONFIRM_CASH):
-                raise PermissionDenied
+        confirmed, wrong = request.POST.get("confirm", ""), request.POST.get("again", "")
+        if (confirmed or wrong) and not may(request, rights.CONFIRM_CASH):
+            raise PermissionDenied
+        if confirmed:
             confirm_cash(row_id(confirmed), by)
             messages.success(request, _("Confirmed."))
-        elif wrong := request.POST.get("again", ""):
-            closed_by_others = CashClosing.objects.filter(pk=row_id(wrong)).exclude(closed_by=by)
-            if closed_by_others.exists() and not may(request, rights.CONFIRM_CASH):
-                raise PermissionDenied
+        elif wrong:
             count_again(row_id(wrong), by)
             messages.success(request, _("The cash is open again. Please count it once more."))
         elif form.is_valid():

@@ -222,10 +222,7 @@ def confirm_cash(closing_id: int, by: User) -> CashClosing:
     closing = CashClosing.objects.select_for_update(no_key=True).filter(pk=closing_id).first()
     if closing is not None and closing.confirmed_by_id == by.pk:
         return closing
-    if closing is None or not closing.needs_second_person or closing.confirmed_by_id is not None:
-        raise NotWaiting
-    if by.pk in (closing.closed_by_id, closing.person_id):
-        raise SamePerson
+    closing = _for_second_person(closing, by)
     closing.confirmed_by, closing.confirmed_at = by, timezone.now()
     closing.save(update_fields=["confirmed_by", "confirmed_at"])
     return closing
@@ -233,16 +230,12 @@ def confirm_cash(closing_id: int, by: User) -> CashClosing:
 
 @transaction.atomic
 def count_again(closing_id: int, by: User) -> None:
-    """A count that nobody has confirmed was wrong: its cash is open again, the log keeps it.
+    """The second person finds a count wrong: its cash is open again, the log keeps the count.
 
-    By the person who counted it, or by a third one: nobody ends another's count of their own cash. Raises NotWaiting,
+    Not by who counted: a difference that has been written down cannot go without a second person. Raises NotWaiting,
     SamePerson.
     """
-    closing = CashClosing.objects.select_for_update().filter(pk=closing_id).first()
-    if closing is None or not closing.needs_second_person or closing.confirmed_by_id is not None:
-        raise NotWaiting
-    if by.pk == closing.person_id != closing.closed_by_id:
-        raise SamePerson
+    closing = _for_second_person(CashClosing.objects.select_for_update().filter(pk=closing_id).first(), by)
     closing.entries.update(closing=None)
     counted, expected = (f"₹{grouped(paise)}" for paise in (closing.counted_paise, closing.expected_paise))
     LogEntry.objects.create(
@@ -255,6 +248,14 @@ def count_again(closing_id: int, by: User) -> None:
         change_message=f"to be counted again: {closing.reason}",
     )
     closing.delete()
+
+
+def _for_second_person(closing: CashClosing | None, by: User) -> CashClosing:
+    if closing is None or not closing.needs_second_person or closing.confirmed_by_id is not None:
+        raise NotWaiting
+    if by.pk in (closing.closed_by_id, closing.person_id):
+        raise SamePerson
+    return closing
 
 
 def unconfirmed_closings() -> QuerySet[CashClosing]:

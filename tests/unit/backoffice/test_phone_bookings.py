@@ -151,7 +151,9 @@ def test_a_large_difference_is_confirmed_by_another_person(desk, first, slot):
     count = {"person": person, "shown": 110_000, "counted": "10.00", "reason": "robbed"}
     support.post(cash, count)
     wrong = {"again": CashClosing.objects.get().pk}
-    assert "open again" in support.post(cash, wrong, follow=True).content.decode()
+    assert support.post(cash, wrong).status_code == 403  # who counted does not take it back
+    assert 'name="again"' not in support.get(cash).content.decode()
+    assert "open again" in accountant.post(cash, wrong, follow=True).content.decode()
     assert not CashClosing.objects.exists()
     for late in wrong, {"confirm": wrong["again"]}:  # a second click, or a page from before
         assert "not waiting" in accountant.post(cash, late, follow=True).content.decode()
