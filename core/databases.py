@@ -224,9 +224,9 @@ def last_writes() -> Iterator[list[Write]]:
     with transaction.atomic():
         yield writes
         connection = connections[DEFAULT_DB_ALIAS]
-        write_together(
-            writes, commits=connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1
-        )
+        commits = connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1
+        if writes:
+            write_together(writes, commits=commits)
 
 
 def write_together(writes: Sequence[Write], *, commits: bool = False) -> list[int]:

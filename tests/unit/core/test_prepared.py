@@ -183,6 +183,12 @@ def test_the_last_writes_of_a_transaction_are_committed_in_their_message(alice):
     assert connection.get_autocommit()
 
 
+def test_a_transaction_without_last_writes_ends_as_any_other(alice):
+    with last_writes():
+        User.objects.filter(pk=alice.pk).update(first_name="Asha")
+    assert named(alice) == "Asha"
+
+
 @pytest.mark.parametrize("wrong", [{"status": None}, {"user_id": 0}], ids=["at once", "at the commit"])
 def test_last_writes_that_fail_leave_nothing_and_the_next_transaction_works(alice, cart, wrong):
     before = named(alice)
