@@ -61,6 +61,26 @@ def sentence_of(refusal: APIException) -> str:
     return translated(refusal, get_language() or ENGLISH)
 
 
+def ask_first(request: HttpRequest, button: Text, consequence: Text, back: str) -> HttpResponse | None:
+    """The page that stands between a button which takes something away and what it does.
+
+    None: they have read what will happen and pressed the button once more (`sure`). A form that people fill in
+    before they send it, and a page that shows its plan, ask by themselves.
+    """
+    if "sure" in request.POST:
+        return None
+    names = [name for name in request.POST if name != "csrfmiddlewaretoken"]
+    return show(
+        request,
+        "backoffice/ask.html",
+        f"{button}?",
+        button=button,
+        consequence=consequence,
+        back=back,
+        fields=[(name, value) for name in names for value in request.POST.getlist(name)],
+    )
+
+
 def show(
     request: HttpRequest, template: str, title: Text, *, status: int = 200, **context: Any
 ) -> TemplateResponse:

@@ -17,15 +17,17 @@ from rest_framework.exceptions import APIException
 
 from backoffice import rights
 from backoffice.catalogue_forms import PictureForm, PositionForm, PriceForm
-from backoffice.pages import desk_page, may, row_id, show
+from backoffice.pages import ask_first, desk_page, may, row_id, show
 from booking.filters import with_price
 from booking.models import Package, PackagePrice, PromoCode, PujaService
 from booking.services import pictures
 from booking.services.previews import preview_token
 from booking.services.prices import cancel_price, change_price, plan_price, planned_prices
 from booking.services.promo_codes import figures, with_use
+from core.dates import spell_moment
 from core.errors import translated
 from core.language import language_of, localized
+from core.money import in_rupees
 
 MOST_ROWS = 200
 CATALOGUE = gettext_lazy("Catalogue")
@@ -68,6 +70,11 @@ def puja(request: HttpRequest, pk: int) -> HttpResponse:
                 _change(service, position=position.cleaned_data["position"])
                 return redirect("desk:catalogue-puja", pk=pk)
         elif action in ("show", "hide"):
+            consequence = _("Customers do not find it and cannot book it. What is booked stays as it is.")
+            if action == "hide" and (
+                question := ask_first(request, _("Hide from customers"), consequence, request.path)
+            ):
+                return question
             _change(service, is_active=action == "show")
             told = _("Customers see it now.") if service.is_active else _("Customers do not see it any more.")
             messages.success(request, told)
@@ -127,16 +134,9 @@ def package_price(request: HttpRequest, pk: int) -> HttpResponse:
     """The price of a package: of now, or from a moment to come."""
     package = get_object_or_404(Package.objects.priced().select_related("puja_service"), pk=pk)
     back = redirect("desk:catalogue-puja", pk=package.puja_service_id)
+    if "cancel" in request.POST:
+        return _cancel(request, package) or back
     form = PriceForm(request.POST or None)
-    if request.method == "POST" and "cancel" in request.POST:
-        price = PackagePrice.objects.filter(package=package, pk=row_id(request.POST["cancel"])).first()
-        if price is None:
-            messages.info(request, _("This price is not planned any more."))  # another click was faster
-        elif cancel_price(price):
-            messages.success(request, _("The planned price is cancelled."))
-        else:
-            messages.warning(request, _("It counts already."))
-        return back
     if request.method == "POST" and form.is_valid():
         try:
             if moment := form.cleaned_data["valid_from"]:
@@ -164,6 +164,24 @@ def package_price(request: HttpRequest, pk: int) -> HttpResponse:
         form=form,
         planned=planned_prices().filter(package=package),
     )
+
+
+def _cancel(request: HttpRequest, package: Package) -> HttpResponse | None:
+    """A planned price. A page that asks first, or None: it is done, or a message says why not."""
+    price = PackagePrice.objects.filter(package=package, pk=row_id(request.POST["cancel"])).first()
+    if price is None:
+        messages.info(request, _("This price is not planned any more."))  # another click was faster
+        return None
+    consequence = _("The price of {sum}, planned from {moment}, does not come.").format(
+        sum=in_rupees(price.price_paise), moment=spell_moment(price.valid_from)
+    )
+    if question := ask_first(request, _("Cancel this price"), consequence, request.path):
+        return question
+    if cancel_price(price):
+        messages.success(request, _("The planned price is cancelled."))
+    else:
+        messages.warning(request, _("It counts already."))
+    return None
 
 
 @desk_page(rights.SEE_PROMO_CODES)

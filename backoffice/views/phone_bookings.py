@@ -14,7 +14,7 @@ from rest_framework.exceptions import APIException, ValidationError
 from accounts.models import User
 from accounts.services import find_or_add_address
 from backoffice import rights
-from backoffice.pages import desk_page, may, row_id, sentence_of, show
+from backoffice.pages import ask_first, desk_page, may, row_id, sentence_of, show
 from backoffice.phone_forms import (
     LINK,
     BookingForm,
@@ -144,12 +144,7 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
         if form.is_valid() and (answer := _take_money(request, link, form)):
             return answer
     elif request.method == "POST":
-        try:
-            take_back_link(link.pk)
-            messages.success(request, _("The link has ended, and the place is free."))
-        except APIException as refusal:
-            messages.warning(request, sentence_of(refusal))
-        return redirect("desk:pay-link", link.pk)
+        return _take_back(request, link)
     checkout, address, state = link.checkout, pay_link_url(link), _state_of(link)
     with override(checkout.user.language):  # the customer reads it, not the desk
         text = _("Namaste! Please pay ₹{amount} for {puja}, {time}: {link} (good until {until})").format(
@@ -172,6 +167,21 @@ def pay_link(request: HttpRequest, pk: int) -> HttpResponse:
         form=form if may_take_money and state not in (PAID, ENDED) else None,
         is_opened=state == OPENED,
     )
+
+
+def _take_back(request: HttpRequest, link: PayLink) -> HttpResponse:
+    button, consequence = (
+        _("Take the link back and free the place"),
+        _("The customer cannot pay by this link any more, and others can book the time."),
+    )
+    if question := ask_first(request, button, consequence, request.path):
+        return question
+    try:
+        take_back_link(link.pk)
+        messages.success(request, _("The link has ended, and the place is free."))
+    except APIException as refusal:
+        messages.warning(request, sentence_of(refusal))
+    return redirect("desk:pay-link", link.pk)
 
 
 def _take_money(request: HttpRequest, link: PayLink, form: TakenForm) -> HttpResponse | None:
@@ -227,8 +237,7 @@ def handed_over(request: HttpRequest) -> HttpResponse:
 def cash(request: HttpRequest) -> HttpResponse:
     """What each person should have and of what, to be counted; differences that wait for a second person."""
     if request.method == "POST":
-        _close_or_confirm(request)
-        return redirect("desk:cash")
+        return _close_or_confirm(request) or redirect("desk:cash")
     rows = cash_by_person()
     people = User.objects.in_bulk([row["person"] for row in rows])
     entries: dict[int, list[ManualEntry]] = {key: [] for key in people}
@@ -258,7 +267,8 @@ def cash(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _close_or_confirm(request: HttpRequest) -> None:
+def _close_or_confirm(request: HttpRequest) -> HttpResponse | None:
+    """A page that asks first, or None: it is done, or a message says why not."""
     by, form = cast(User, request.user), CountForm(request.POST)
     try:
         confirmed, wrong = request.POST.get("confirm", ""), request.POST.get("again", "")
@@ -268,8 +278,7 @@ def _close_or_confirm(request: HttpRequest) -> None:
             confirm_cash(row_id(confirmed), by)
             messages.success(request, _("Confirmed."))
         elif wrong:
-            count_again(row_id(wrong), by)
-            messages.success(request, _("The cash is open again. Please count it once more."))
+            return _count_again(request, row_id(wrong), by)
         elif form.is_valid():
             fields = form.cleaned_data
             person = get_object_or_404(User, pk=fields["person"])
@@ -286,6 +295,19 @@ def _close_or_confirm(request: HttpRequest) -> None:
             messages.warning(request, _("Enter the counted sum in rupees."))
     except APIException as refusal:
         messages.warning(request, _first_sentence(refusal))
+    return None
+
+
+def _count_again(request: HttpRequest, pk: int, by: User) -> HttpResponse | None:
+    if closing := unconfirmed_closings().select_related("person").filter(pk=pk).first():
+        consequence = _("What was counted is forgotten, and the cash of {who} has to be counted again.")
+        who = closing.person.full_name or closing.person.email
+        question = ask_first(request, _("Wrong: count again"), consequence.format(who=who), request.path)
+        if question:
+            return question
+    count_again(pk, by)
+    messages.success(request, _("The cash is open again. Please count it once more."))
+    return None
 
 
 def _first_sentence(refusal: APIException) -> str:

@@ -17,7 +17,7 @@ from django.utils.translation import ngettext
 from accounts.models import User
 from accounts.phones import format_phone, read_phone
 from backoffice import rights
-from backoffice.pages import desk_page, may, sentence_of, show
+from backoffice.pages import ask_first, desk_page, may, row_id, sentence_of, show
 from backoffice.priest_forms import LeaveForm, PriestForm, ReasonForm
 from booking.calendar_files import place_of
 from booking.models import Assignment, Booking, Priest, PriestLeave, PujaService
@@ -33,7 +33,7 @@ from booking.services.priests import (
     suggest,
     without_priest,
 )
-from core.dates import spell_date
+from core.dates import spell_date, spell_moment
 from core.language import localized
 from payment.services.booking_changes import map_url
 from payment.services.links import priest_feed_url
@@ -117,9 +117,17 @@ def leave(request: HttpRequest, priest_id: int) -> HttpResponse:
     """POST adds leave, or ends one by its id (`end`)."""
     priest = get_object_or_404(Priest, pk=priest_id)
     if request.method == "POST" and (ended := request.POST.get("end", "")):
-        if ended.isdecimal() and len(ended) < 19:
-            PriestLeave.objects.filter(pk=int(ended), priest=priest).delete()
-        return redirect("desk:priest", priest.pk)
+        back = redirect("desk:priest", priest.pk)
+        ending = PriestLeave.objects.filter(pk=row_id(ended), priest=priest)
+        if (found := ending.first()) is None:
+            return back
+        consequence = _("Bookings from {begins} to {ends} can be given to them again.").format(
+            begins=spell_moment(found.begins), ends=spell_moment(found.ends)
+        )
+        if question := ask_first(request, _("End this leave"), consequence, back.url):
+            return question
+        ending.delete()
+        return back
     form = LeaveForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
         left = set_leave(priest, *form.span(), form.cleaned_data["reason"])
@@ -143,7 +151,12 @@ def feed(request: HttpRequest, priest_id: int) -> HttpResponse:
     priest = get_object_or_404(Priest, pk=priest_id)
     url = ""
     if request.method == "POST":
-        if request.POST.get("end"):
+        is_end = bool(request.POST.get("end"))
+        button = _("End the address") if is_end else _("Make a new address, end the old one")
+        consequence = _("Calendars that read the address of now get nothing new from it.")
+        if priest.feed_digest and (question := ask_first(request, button, consequence, request.path)):
+            return question
+        if is_end:
             close_feed(priest)
             messages.success(request, _("The address of the calendar has ended."))
             return redirect("desk:priest", priest.pk)

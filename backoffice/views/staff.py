@@ -16,7 +16,7 @@ from accounts.models import User
 from accounts.second_factor import device_of, forget_device
 from accounts.staff_roles import RoleRefused, assign_role, staff
 from backoffice import rights
-from backoffice.pages import desk_page, sentence_of, show
+from backoffice.pages import ask_first, desk_page, sentence_of, show
 from core.texts import plain_line
 
 
@@ -84,6 +84,17 @@ def forget(request: HttpRequest, pk: int) -> HttpResponse:
     if person.holds_everything and not by.holds_everything:
         messages.warning(request, _("Only a superuser removes the second factor of a superuser."))
         return redirect("desk:role", pk)
+    consequence = _(
+        "All logins of {who} end. At the next one the password is enough to set up another phone."
+    )
+    question = ask_first(
+        request,
+        _("Remove the lost second factor"),
+        consequence.format(who=person.full_name or person.email),
+        reverse("desk:role", args=[pk]),
+    )
+    if question:
+        return question
     forget_device(person, by)
     messages.success(request, _("The second factor is removed; all logins of the person have ended."))
     return redirect("desk:role", pk)

@@ -85,7 +85,7 @@ def test_a_picture_is_uploaded_and_what_is_none_is_refused_with_a_sentence(desk,
 def test_a_puja_is_hidden_shown_and_put_in_its_place(desk, package, page):
     client = desk("Manager")
     for action, is_active in (("hide", False), ("show", True)):
-        client.post(page, {"action": action})
+        client.post(page, {"action": action, "sure": "1"})
         assert PujaService.objects.get().is_active is is_active
     client.post(page, {"action": "position", "position": "7"})
     assert PujaService.objects.get().position == 7
@@ -133,7 +133,7 @@ def test_a_price_is_planned_and_cancelled(desk, package):
     another = client.post(page, planned | {"price": "1600"})
     assert "from this moment already" in another.content.decode()
     assert PackagePrice.objects.count() == 1
-    assert client.post(page, {"cancel": f"{price.pk}"}).status_code == 302
+    assert client.post(page, {"cancel": f"{price.pk}", "sure": "1"}).status_code == 302
     assert not PackagePrice.objects.exists()
     assert (
         "not planned any more" in client.post(page, {"cancel": f"{price.pk}"}, follow=True).content.decode()

@@ -65,7 +65,7 @@ def test_a_booking_on_the_phone_is_a_link_to_send(desk, first, slot, phonepe):
         "Asha",
         "asha@example.com",
     ]
-    support.post(made.url)
+    support.post(made.url, {"sure": "1"})
     slot.refresh_from_db()
     assert slot.held == 0
 
@@ -150,7 +150,7 @@ def test_a_large_difference_is_confirmed_by_another_person(desk, first, slot):
     assert Booking.objects.get().book_id in shown  # what the sum is made of
     count = {"person": person, "shown": 110_000, "counted": "10.00", "reason": "robbed"}
     support.post(cash, count)
-    wrong = {"again": CashClosing.objects.get().pk}
+    wrong = {"again": CashClosing.objects.get().pk, "sure": "1"}
     assert support.post(cash, wrong).status_code == 403  # who counted does not take it back
     assert 'name="again"' not in support.get(cash).content.decode()
     assert "open again" in accountant.post(cash, wrong, follow=True).content.decode()

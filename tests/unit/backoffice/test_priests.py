@@ -138,16 +138,16 @@ def test_leave_names_what_is_theirs_and_can_be_ended(coordinator, booking, pries
     asked = {"first": day_of(booking), "last": day_of(booking), "reason": "wedding"}
     assert "1 booking is theirs" in coordinator.post(address, asked, follow=True).text
     assert "on leave" in coordinator.get(reverse("desk:priest", args=[priest.pk])).text
-    coordinator.post(address, {"end": PriestLeave.objects.get().pk})
+    coordinator.post(address, {"end": PriestLeave.objects.get().pk, "sure": "1"})
     assert not PriestLeave.objects.exists()
 
 
 def test_the_address_of_a_calendar_is_shown_once_and_renewed(coordinator, priest):
     address = reverse("desk:priest-feed", args=[priest.pk])
-    first, second = (coordinator.post(address).context["url"] for _ in range(2))
+    first, second = (coordinator.post(address, {"sure": "1"}).context["url"] for _ in range(2))
     assert (Client().get(first).status_code, Client().get(second).status_code) == (404, 200)
     assert second not in coordinator.get(address).text
-    coordinator.post(address, {"end": "1"})
+    coordinator.post(address, {"end": "1", "sure": "1"})
     assert Client().get(second).status_code == 404
 
 

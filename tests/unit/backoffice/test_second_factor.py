@@ -180,7 +180,7 @@ def test_an_owner_removes_a_lost_one_and_every_login_ends(support):
     owner = log_in(builders.make_staff("Owner"))
     page = owner.get(f"/admin/desk/staff/{support.pk}/role/").content.decode()
     assert "Remove the lost second factor" in page
-    owner.post(f"/admin/desk/staff/{support.pk}/second-factor/forget/")
+    owner.post(f"/admin/desk/staff/{support.pk}/second-factor/forget/", {"sure": "1"})
 
     assert client.get("/admin/desk/").status_code == 302
     assert log_in(support).get("/admin/desk/").status_code == 200

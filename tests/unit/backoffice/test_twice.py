@@ -82,7 +82,7 @@ FORMS: dict[str, list[Sent]] = {
     "priest-leave": [Sent({"first": some_day(60), "last": some_day(61)}, {"booking.PriestLeave": 1})],
     "priest-feed": [Sent()],
     "catalogue-puja": [
-        Sent({}, {"backoffice.HistoricalPujaService": 1}),
+        Sent({"sure": "1"}, {"backoffice.HistoricalPujaService": 1}),
         Sent({"picture": b""}),
         Sent({"position": "4"}, {"backoffice.HistoricalPujaService": 1}),
     ],
