@@ -226,10 +226,13 @@ def hops(run: DiagnosisRun) -> list[Hop]:
     ]
 
 
-def chart(labels: Sequence[str], *series: tuple[Text, str, Sequence[float]]) -> str:
-    """For unfold's chart component: label, colour (of unfold's theme) and values of each series."""
+def chart(labels: Sequence[str], *series: tuple[Text, str, Sequence[float]], unit: str) -> str:
+    """For unfold's chart component: label, colour (of unfold's theme) and values of each series.
+
+    desk.js writes the numbers with their unit, "₹" or "%".
+    """
     datasets = [
-        {"label": str(label), "backgroundColor": f"var(--color-{colour})", "data": [*values]}
+        {"label": str(label), "unit": unit, "backgroundColor": f"var(--color-{colour})", "data": [*values]}
         | {"displayYAxis": True, "maxTicksXLimit": 8, "maxBarThickness": 24}
         for label, colour, values in series
     ]

@@ -65,15 +65,18 @@ def _money_context(now: Any) -> dict[str, Any]:
         "chart_of_days": figures.chart(
             [spell_date(day, year=False) for day, _ in money.by_day],
             (_("Received (₹)"), "primary-600", in_rupees),
+            unit="₹",
         ),
         "chart_of_pujas": figures.chart(
             [puja for puja, _ in money.by_puja],
             (_("Received (₹)"), "primary-600", [paise / 100 for _, paise in money.by_puja]),
+            unit="₹",
         ),
         "hours": hours,
         "chart_of_hours": figures.chart(
             [spell_time(hour.starts_at) for hour in hours],
             (_("Paid (%)"), "primary-600", [round(100 * (hour.rate or 0)) for hour in hours]),
+            unit="%",
         ),
         "news": figures.news_of_payments(now),
         "risk": figures.risk(),

@@ -1,4 +1,5 @@
-/* On every page of the desk: a button beside each number that is copied, and the focus on what is to be corrected.
+/* On every page of the desk: a button beside each number that is copied, the focus on what is to be corrected, and
+   sums at charts as people in India read them: unfold's axes write bare digits.
    Without scripts numbers are selected by hand, and errors stand beside their fields all the same. */
 (() => {
   const desk = document.getElementById("desk");
@@ -19,4 +20,19 @@
   // Browsers give the clipboard to pages under HTTPS, and on this machine.
   if (navigator.clipboard) desk.querySelectorAll("[data-copies]").forEach(write);
   desk.querySelector("[aria-invalid=true]")?.focus();
+  const grouped = new Intl.NumberFormat("en-IN");
+  const spell = (unit, value) => (unit === "%" ? `${grouped.format(value)} %` : `${unit}${grouped.format(value)}`);
+  if (window.Chart) {
+    // unfold draws its charts when the page is loaded, later than this runs. All share one object of options.
+    Chart.register({
+      id: "units",
+      beforeInit: (chart) => {
+        chart.options.scales.y.ticks.callback = function (value) {
+          return spell(this.chart.data.datasets[0].unit, value);
+        };
+      },
+    });
+    Chart.defaults.plugins.tooltip.callbacks.label = ({ dataset, parsed }) =>
+      `${dataset.label}: ${spell(dataset.unit, parsed.y)}`;
+  }
 })();
