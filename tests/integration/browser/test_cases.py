@@ -35,8 +35,10 @@ class Staff:
     def write_reason(self, reason: str = "The river has risen.") -> None:
         self.page.get_by_label("Reason").fill(reason)
 
-    def sees(self, text: str) -> None:
-        expect(self.page.get_by_text(text).first).to_be_visible()
+    def sees(self, text: str, within: float | None = None) -> None:
+        """`within`: seconds, where more has to be done first than one page takes."""
+        timeout = None if within is None else within * 1000
+        expect(self.page.get_by_text(text).first).to_be_visible(timeout=timeout)
 
 
 @pytest.fixture
@@ -154,7 +156,7 @@ def test_a_day_with_five_bookings_is_closed_in_two_clicks(booked, day, later, at
     assert_nothing_serious(staff.page)
     staff.write_reason()
     staff.click("button", "Close, and do this")
-    staff.sees("All bookings are done.")
+    staff.sees("All bookings are done.", within=180)
     shot_of(staff.page, f"closed-{size}")
     assert_nothing_serious(staff.page)
 
