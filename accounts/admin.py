@@ -4,13 +4,14 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten_fieldsets
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.db.models import QuerySet
 from django.forms.models import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 from django_otp.plugins.otp_static import admin as static_admin  # noqa: F401 - registers StaticDevice
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -40,6 +41,26 @@ admin.site.unregister([OutstandingToken, BlacklistedToken])
 
 # A change of one of them ends every session of the account.
 ENDS_SESSIONS = {"email", "role", "account_status", "is_staff", "is_superuser", "groups", "user_permissions"}
+
+
+RIGHTS = {
+    "view": _("{subject}: view"),
+    "add": _("{subject}: add"),
+    "change": _("{subject}: change"),
+    "delete": _("{subject}: delete"),
+    "assign_role": _("Can choose the role of staff"),
+    "export_pan": _("Can take the PANs of donors along"),
+}
+
+
+class RightsField(forms.ModelMultipleChoiceField):
+    """Rights one by one, for superusers; Django names them in English, with the words of the code."""
+
+    def label_from_instance(self, right: Any) -> str:
+        model = right.content_type.model_class()
+        subject = model._meta.verbose_name_plural if model else right.content_type.name
+        verb = right.codename if right.codename in RIGHTS else right.codename.partition("_")[0]
+        return str(RIGHTS.get(verb, right.name)).format(subject=subject)
 
 
 class PersonForm(UserChangeForm):
@@ -137,6 +158,12 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ("user_permissions",)
 
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+        if db_field.name == "user_permissions":
+            kwargs["form_class"] = RightsField
+            kwargs["queryset"] = Permission.objects.select_related("content_type")
+        return super().formfield_for_manytomany(db_field, request, **kwargs)
+
     @admin.display(description=_("full name"))
     def name(self, user: User) -> str:
         return user.full_name
@@ -197,7 +224,7 @@ class PanCardAdmin(ReadOnly, LongList, ModelAdmin):
         try:
             return mask(number_of(card))
         except KeyIsMissing:
-            return "cannot be read: a key is missing"
+            return gettext("cannot be read: a key is missing")
 
 
 @admin.register(Session)

@@ -1,8 +1,11 @@
 """The names of tables and columns, and what they say of themselves, in the language of who looks at them.
 
 Models give them in English, as Django makes them of the name in the code. Those of the tables that the admin shows are
-listed here, so that `make messages` finds them; a test fails for a name that is missing.
+listed here, in choice_names.py and in simulator_names.py, so that `make messages` finds them; a test fails for a name
+that is missing.
 """
+
+from typing import Any
 
 from django.apps import apps
 from django.utils import translation
@@ -13,6 +16,39 @@ from okpuja.build import PACKAGES
 
 APPS = (_("Accounts"), _("Booking"), _("Payment"), _("Notifications"), _("Simulator"), _("Desk"))
 TABLES = (
+    # of rights only
+    _("code requests"),
+    _("one time codes"),
+    _("registrations"),
+    _("uploads"),
+    _("package prices"),
+    _("assignments"),
+    _("calendar feeds"),
+    _("catalogue pictures"),
+    _("closed periods"),
+    _("earlier starts"),
+    _("hold networks"),
+    _("opening hours"),
+    _("priest hours"),
+    _("priests"),
+    _("priest languages"),
+    _("priest leaves"),
+    _("waiting entries"),
+    _("counters"),
+    _("case notes"),
+    _("cash closings"),
+    _("closure items"),
+    _("closures"),
+    _("donations"),
+    _("drawn receipts"),
+    _("manual entries"),
+    _("paying watches"),
+    _("pay links"),
+    _("receipt counters"),
+    _("settlement files"),
+    _("deliveries"),
+    _("tokens"),
+    _("fault rates"),
     # of the simulator
     _("attempts"),
     _("clock"),
@@ -391,6 +427,7 @@ COLUMNS = (
 # What stands below a field of a table.
 HELP_TEXTS = (
     # of Django and unfold, which have no Hindi for them
+    _("Hold down “Control”, or “Command” on a Mac, to select more than one."),
     _(
         "Raw passwords are not stored, so there is no way to see this user’s password, "
         "but you can change the password using "
@@ -535,6 +572,12 @@ def translate_names() -> None:
                 field.verbose_name = translation.gettext_lazy(_in_rupees(field.verbose_name))
             if field.help_text and not isinstance(field.help_text, Promise):
                 field.help_text = translation.gettext_lazy(field.help_text)
+            if field.choices:
+                field.choices = [(value, _in_words(label)) for value, label in field.flatchoices]
+
+
+def _in_words(label: Any) -> Any:
+    return translation.gettext_lazy(label) if label and not isinstance(label, Promise) else label
 
 
 def _in_rupees(name: str) -> str:

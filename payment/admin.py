@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.translation import get_language
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import ActionForm
@@ -357,7 +357,8 @@ class DisputeAdmin(DecidingAdmin):
 
     @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, dispute: Dispute) -> str:
-        return "not known: all of it" if dispute.amount_paise is None else in_rupees(dispute.amount_paise)
+        amount = dispute.amount_paise
+        return gettext("not known: all of it") if amount is None else in_rupees(amount)
 
     @admin.action(description=_("Confirm: PhonePe's dashboard says the same"), permissions=["decide"])
     def confirm(self, request: HttpRequest, disputes: QuerySet[Dispute]) -> None:

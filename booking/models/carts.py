@@ -6,6 +6,7 @@ from datetime import datetime
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from accounts.models import Address, User
 from booking.devotees import DevoteeDetails
@@ -59,7 +60,7 @@ class Cart(DevoteeDetails):
         indexes = [models.Index(fields=["id"], condition=Q(status="ACTIVE"), name="cart_active")]
 
     def __str__(self) -> str:
-        return f"Cart {self.pk} ({self.status})"
+        return _("Cart {number} ({state})").format(number=self.pk, state=self.get_status_display())
 
     @property
     def starts_at(self) -> datetime:

@@ -184,7 +184,8 @@ class Package(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.puja_service}: {self.package_type}, {self.language}, {self.location}"
+        kind, language = self.get_package_type_display(), self.get_language_display()
+        return f"{self.puja_service}: {kind}, {language}, {self.location}"
 
     @property
     def price_now(self) -> int:

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import F, Q
+from django.utils.translation import gettext as _
 
 from accounts.models import Address, User
 from booking.agreed import AGREED_ADDRESS, AGREED_CATEGORY, AGREED_PACKAGE, AGREED_PROMO, AGREED_SERVICE
@@ -130,7 +131,7 @@ class Checkout(DevoteeDetails):
         ]
 
     def __str__(self) -> str:
-        return f"Checkout {self.pk} ({self.state})"
+        return _("Checkout {number} ({state})").format(number=self.pk, state=self.get_state_display())
 
     @property
     def agreed_service(self) -> PujaService:
@@ -185,7 +186,7 @@ class SlotHold(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Hold {self.pk} ({self.state})"
+        return _("Hold {number} ({state})").format(number=self.pk, state=self.get_state_display())
 
 
 class HoldNetwork(models.Model):

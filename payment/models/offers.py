@@ -3,6 +3,7 @@
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from booking.models import Slot
@@ -64,4 +65,6 @@ class Offer(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"Offer for {self.payment_id} ({self.state})"
+        return gettext("Offer for {number} ({state})").format(
+            number=self.payment_id, state=self.get_state_display()
+        )

@@ -37,7 +37,7 @@ class Reconciliation(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.day} ({self.asked_by})"
+        return f"{self.day} ({self.get_asked_by_display()})"
 
 
 class SettlementFile(models.Model):

@@ -2,6 +2,7 @@
 
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext as _
 
 from payment.models.payments import Payment, PaymentAttempt, unknown_code
 from payment.phonepe.enums import ErrorCategory
@@ -53,7 +54,8 @@ class GatewayCall(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.operation} {self.host}:{self.port} {self.http_status or self.error_category}"
+        came = self.http_status or self.get_error_category_display()
+        return f"{self.operation} {self.host}:{self.port} {came}"
 
 
 class DiagnosisRun(models.Model):
@@ -84,4 +86,5 @@ class DiagnosisRun(models.Model):
         ordering = ["-id"]
 
     def __str__(self) -> str:
-        return f"{self.verdict or 'under way'} ({self.asked_by})"
+        verdict = self.verdict or _("under way")
+        return f"{verdict} ({self.get_asked_by_display()})"

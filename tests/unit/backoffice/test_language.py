@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import formats, timezone, translation
 
 from accounts.models import Address, User
-from booking.models import Booking, Checkout, Priest
+from booking.models import Booking, Checkout, Package, Priest, PujaCategory, PujaService
 from payment.models import Refund
 from payment.states import AttemptState, PaymentState, RefundState
 from tests.harness import builders
@@ -113,34 +113,37 @@ def test_an_hour_after_noon_is_not_read_as_one_of_the_morning():
 # What Hindi writes in Latin letters too, and the switch of the languages.
 NAMES = {"PhonePe", "OkPuja", "WhatsApp", "Google", "Outlook", "Authenticator", "Aegis", "ics", "nobody"}
 NAMES |= {"English", "en", "hi", "Ctrl", "esc"}
+# What records call themselves, as the code and PhonePe do: no sentence for people.
+CODES = {"attempt", "payment", "fulfilment", "refund", "number", "call", "simulation", "worker", "by", "user"}
+CODES |= {"booked", "received", "offer", "token", "pay", "status", "OAuth", "Sha", "simulated"}
 
 
 @pytest.mark.django_db(transaction=True)  # the demonstration pays at the simulated PhonePe
 def test_staff_who_read_hindi_find_no_english_on_any_page(client, staff):
     """What people wrote stands as they wrote it, and what is English by nature is marked so.
 
-    Of the tables behind the desk all that stands around their rows. Every fourth page in `make test`.
+    So do pujas in the tables behind the desk, and the codes of records. Every fourth page in `make test`.
     """
     demo_pages.seed()
     allowed = NAMES | {word for text in written_by_people() for word in WORD.findall(text)}
+    catalogue = {word for text in titles() for word in WORD.findall(text)}
     wrong = []
     for name, address in sample([*demo_pages.addresses().items(), *tables()], 4):
         page = client.get(address)
         assert page.status_code == 200, (name, page.status_code)
-        without = ("td", "th", "ul", "details") if "." in name else ()
-        found = latin_words(page.content.decode(), without=without)
-        wrong += [f"{name}: {word!r} in {text!r}" for word, text in found.items() if word not in allowed]
+        known = allowed | CODES | catalogue if "." in name else allowed
+        found = latin_words(page.content.decode())
+        wrong += [f"{name}: {word!r} in {text!r}" for word, text in found.items() if word not in known]
     assert not wrong, "\n".join(wrong)
 
 
 def test_the_columns_of_each_table_have_their_hindi():
     """Those of `list_display`, of the form, and the names of the table; see backoffice/names.py."""
-    abbreviations = {"ID", "SAC", "utr", "PDF", "CGST (₹)", "SGST (₹)", "IGST (₹)"}
+    abbreviations = {"ID", "SAC", "UTR", "PDF", "CGST (₹)", "SGST (₹)", "IGST (₹)"}
     with translation.override("hi"):
         names = {
             (model._meta.label, str(name))
             for model, table in admin.site._registry.items()
-            if model._meta.app_label != "simulator"
             for name in (
                 model._meta.verbose_name,
                 model._meta.verbose_name_plural,
@@ -158,7 +161,6 @@ def test_what_stands_below_the_fields_of_each_table_has_its_hindi():
         texts = {
             (model._meta.label, str(text))
             for model, table in admin.site._registry.items()
-            if model._meta.app_label != "simulator"
             for text in (
                 *(field.help_text for field in (*model._meta.fields, *model._meta.many_to_many)),
                 *(field.help_text for field in table.form.declared_fields.values()),
@@ -170,11 +172,44 @@ def test_what_stands_below_the_fields_of_each_table_has_its_hindi():
     assert not [text for text in texts if not DEVANAGARI.search(text[1])]
 
 
+def test_the_states_and_choices_of_each_table_have_their_hindi():
+    """As cells and filters show them; see backoffice/choice_names.py."""
+    as_they_are = {"English", "V1", "V2", "V2 (OAuth)", "Sha", "Hmac", "Post"}
+    with translation.override("hi"):
+        labels = {
+            (model._meta.label, field.name, str(label))
+            for model in admin.site._registry
+            for field in model._meta.fields
+            for value, label in field.flatchoices
+            if value and label
+        }
+    assert not [each for each in labels if not DEVANAGARI.search(each[2]) and each[2] not in as_they_are]
+
+
+def test_a_row_is_named_in_the_language_of_the_reader(alice, package):
+    checkout = book(alice, package, timezone.now()).checkout
+    with translation.override("hi"):
+        names = [str(checkout), str(checkout.cart), str(package)]
+    assert not [name for name in names if not DEVANAGARI.search(name)]
+    assert str(checkout) == f"Checkout {checkout.pk} (Booked)"
+
+
+def test_rights_are_named_in_the_language_of_the_reader(client, staff):
+    page = client.get(reverse("admin:accounts_user_change", args=[staff.pk])).content.decode()
+    assert "बुकिंग: देखना" in page
+    assert "Can view" not in page
+
+
 def tables():
     for model in admin.site._registry:
         options = model._meta
-        if options.app_label != "simulator":  # a tool of developers, who read English
-            yield options.label, reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+        yield options.label, reverse(f"admin:{options.app_label}_{options.model_name}_changelist")
+
+
+def titles():
+    for model, names in {PujaService: ("title",), PujaCategory: ("name",), Package: ("location",)}.items():
+        for row in model.objects.values_list(*names):
+            yield from row
 
 
 def written_by_people():

@@ -6,6 +6,7 @@ from html.parser import HTMLParser
 
 VOID = {"area", "br", "col", "hr", "img", "input", "link", "meta", "source", "track", "wbr"}
 LABELS = {"placeholder", "title", "aria-label", "data-label", "alt"}
+ADDRESS = re.compile(r"https?://\S+")
 WORD = re.compile(r"[^\s,;:·()\[\]{}“”\"'|/…–+=<>!?]+")
 
 
@@ -40,7 +41,7 @@ class ReadableText(HTMLParser):
 
 
 def latin_words(page: str, language: str = "hi", without: Collection[str] = ()) -> dict[str, str]:
-    """Each English-looking word with the text that it stands in. No references, mail addresses or abbreviations.
+    """Each English-looking word with the text that it stands in. No references, addresses or abbreviations.
 
     `without`: elements whose words are not looked at.
     """
@@ -48,7 +49,7 @@ def latin_words(page: str, language: str = "hi", without: Collection[str] = ()) 
     reader.feed(page)
     found = {}
     for text in reader.texts:
-        for word in WORD.findall(text):
+        for word in WORD.findall(ADDRESS.sub("", text)):
             word = word.strip(".*&#-₹%")
             if re.fullmatch(r"[A-Za-z]{2,}(?:[-’][A-Za-z]+)*", word) and not word.isupper():
                 found[word] = " ".join(text.split())[:120]
