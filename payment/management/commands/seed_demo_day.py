@@ -109,7 +109,7 @@ class DemoDay:
         griha = self.pay(VIKRAM, "Griha Pravesh", Type.STANDARD)
         self.take_cash(PRIYA, "Namkaran Sanskar")
         jaap = self.pay(ARJUN, "Mahamrityunjaya Jaap")
-        satya = self.pay(KAVITA, "Satyanarayan Puja", at=first_slot("Satyanarayan Puja"))
+        satya = self.pay(KAVITA, "Satyanarayan Puja", at=first_slot("Satyanarayan Puja", days=2))
         large = self.pay(VIKRAM, "Griha Pravesh", Type.PREMIUM, at=next_day(11, days=3))
         shastri, mishra = self.priests
         assign(griha, shastri, self.manager)
@@ -169,8 +169,9 @@ def next_day(hour: int, days: int) -> datetime:
     return timezone.make_aware(datetime.combine(timezone.localdate() + timedelta(days=days), time(hour)))
 
 
-def first_slot(puja: str) -> datetime:
-    slots = Slot.objects.filter(service__title=puja, starts_at__gt=next_day(0, days=1))
+def first_slot(puja: str, days: int = 1) -> datetime:
+    """With 2 days on no day of `free_starts`, on which its priest may perform another puja."""
+    slots = Slot.objects.filter(service__title=puja, starts_at__gt=next_day(0, days))
     return slots.earliest("starts_at").starts_at
 
 
