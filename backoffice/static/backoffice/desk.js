@@ -19,7 +19,8 @@
   };
   // Browsers give the clipboard to pages under HTTPS, and on this machine.
   if (navigator.clipboard) desk.querySelectorAll("[data-copies]").forEach(write);
-  desk.querySelector("[aria-invalid=true]")?.focus();
+  // Chromium leaves `autofocus` out on some slow loads.
+  (desk.querySelector("[aria-invalid=true]") ?? desk.querySelector("section[autofocus]"))?.focus();
   const grouped = new Intl.NumberFormat("en-IN");
   const spell = (unit, value) => (unit === "%" ? `${grouped.format(value)} %` : `${unit}${grouped.format(value)}`);
   if (window.Chart) {
