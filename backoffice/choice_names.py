@@ -5,6 +5,43 @@ Listed so that `make messages` finds them; backoffice/names.py puts them into th
 
 from django.utils.translation import gettext_noop as _
 
+# Of a comparison with PhonePe: what differs, and what to do (payment/reconciliation/discrepancies.py).
+DIFFERENCES = (
+    _("paid without booking"),
+    _("booking without money"),
+    _("amount differs"),
+    _("refund not credited"),
+    _("unknown to us"),
+    _("unknown to them"),
+    _("fee not entered"),
+    _("fee differs"),
+    _("settlement row contradicts"),
+    _("not in the settlement file"),
+    _("PhonePe was not asked"),
+    _("PhonePe's answer is applied; the timeline of the payment shows the result."),
+    _("Its status is fetched from PhonePe and applied."),
+    _("Its fulfilment is tried once more."),
+    _("PhonePe's answer is applied; a refund that failed is sent again under another id."),
+    _("The fees and taxes of the settlement file are entered in the ledger."),
+    _("No fee is entered while rows of the settlement file are unreadable: get a whole file, compare again."),
+    _("The status of this refund is fetched from PhonePe and applied."),
+    _("Look it up in PhonePe's dashboard, then ask PhonePe with its id; no fee of it is entered."),
+    _("Open the payment in the admin: accept the money, or send it back."),
+    _("Look the order up in PhonePe's dashboard; if no money is there, cancel the booking by hand."),
+    _("The buyer has all of their money back: cancel the booking by hand, so that its place is free."),
+    _("Look it up in PhonePe's dashboard; no ledger entry is ever changed, so inform the accountant."),
+    _("Look the refund up in PhonePe's dashboard; if it isn't there, write to PhonePe with its id."),
+    _("It waits for staff: approve or withdraw it under Refunds in the admin."),
+    _("The money came by hand: give it back by hand, and enter that on the desk."),
+    _("It is late: write to PhonePe with its id, and to the buyer."),
+    _("It has not been sent: check that the worker runs, and the refund's last code in the admin."),
+    _("Look it up in PhonePe's dashboard: another shop or system uses the same merchant, or rows were lost."),
+    _("PhonePe must know it: check PHONEPE_ENV and the merchant, then write to PhonePe with its id."),
+    _("Look into the next settlement file; after three working days write to PhonePe with its id."),
+    _("Put the credentials it was opened with into PHONEPE_PREVIOUS, then compare again."),
+    _("Compare this day again when PhonePe answers; the worker repeats its nightly comparison by itself."),
+)
+
 CHOICES = (
     _("a place is held for them"),
     _("a UPI app on the phone"),

@@ -9,7 +9,7 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
-from django.utils import timezone
+from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -18,6 +18,7 @@ from backoffice import rights
 from backoffice.pages import desk_page, sentence_of, show
 from core.errors import Conflict
 from payment.models import SettlementFile
+from payment.reconciliation.discrepancies import Discrepancy, Fix
 from payment.reconciliation.settlement import NotASettlement
 from payment.reconciliation.settlement_files import LARGEST_FILE, compare_file, keep_file, key_of, mend
 
@@ -79,11 +80,21 @@ def settlement(request: HttpRequest, pk: int) -> HttpResponse:
         file=file,
         found=found,
         bad_rows=found.bad_rows[:MOST_SHOWN],
-        # Without `repair`: a template calls what can be called, and would mend what it only shows.
         differences=[
-            (replace(each, repair=None), key_of(each) if each.repair else "")
-            for each in differences[:MOST_SHOWN]
+            (*_in_words(each), key_of(each) if each.repair else "") for each in differences[:MOST_SHOWN]
         ],
         count=len(differences),
         trail=[(_("Settlements"), reverse("desk:settlements"))],
     )
+
+
+def _in_words(each: Discrepancy) -> tuple[Discrepancy, str, str]:
+    """Without `repair`: a template calls what can be called, and would mend what it only shows."""
+    kind, fix = translation.gettext(each.kind), translation.gettext(_as_sentence(each.fix))
+    return replace(each, repair=None), kind, fix
+
+
+def _as_sentence(fix: Fix) -> str:
+    """The command `reconcile` needs --fix for what a button does here; see backoffice/choice_names.py."""
+    text = fix.removeprefix("With --fix ")
+    return text[0].upper() + text[1:]

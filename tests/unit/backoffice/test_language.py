@@ -11,8 +11,10 @@ from django.urls import reverse
 from django.utils import formats, timezone, translation
 
 from accounts.models import Address, User
+from backoffice.views import settlements
 from booking.models import Booking, Checkout, Package, Priest, PujaCategory, PujaService
 from payment.models import Refund
+from payment.reconciliation.discrepancies import Fix, Kind
 from payment.states import AttemptState, PaymentState, RefundState
 from tests.harness import builders
 from tests.harness.samples import sample
@@ -184,6 +186,12 @@ def test_the_states_and_choices_of_each_table_have_their_hindi():
             if value and label
         }
     assert not [each for each in labels if not DEVANAGARI.search(each[2]) and each[2] not in as_they_are]
+
+
+def test_what_differs_from_a_settlement_file_is_read_in_hindi():
+    with translation.override("hi"):
+        words = [translation.gettext(text) for text in (*Kind, *map(settlements._as_sentence, Fix))]
+    assert not [text for text in words if not DEVANAGARI.search(text)]
 
 
 def test_a_row_is_named_in_the_language_of_the_reader(alice, package):
