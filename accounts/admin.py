@@ -158,7 +158,7 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
     add_fieldsets = ((None, {"fields": ("email", "usable_password", "password1", "password2")}),)
     filter_horizontal = ("user_permissions",)
 
-    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest, **kwargs: Any) -> Any:
         if db_field.name == "user_permissions":
             kwargs["form_class"] = RightsField
             kwargs["queryset"] = Permission.objects.select_related("content_type")
