@@ -53,6 +53,7 @@ dev: $(VENV)/.dev .env
 # Both at once: while the one waits for a process, the other has the processor. What each says is shown when it ends.
 test: export WORKERS := $(if $(findstring .py,$(ARGS)),0,2)
 test: $(VENV)/.dev browser
+	@echo "SQLite and PostgreSQL at the same time; the result of each is shown when it ends."
 	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-sqlite test-postgresql
 
 # One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all tests.
