@@ -216,3 +216,26 @@ def test_who_may_not_refund_sees_no_button(booked, at_desk):
 def shot_of(tmp_path):
     """For somebody to look at (pytest --basetemp says where)."""
     return lambda page, name: page.screenshot(path=tmp_path / f"{name}.png", full_page=True)
+
+
+def test_an_action_of_a_raw_table_is_asked_once_more(day, at_desk):
+    staff = at_desk("Owner")
+    staff.open("/admin/booking/slot/")
+    questions = []
+
+    def answer(dialog):
+        questions.append(dialog.message)
+        dialog.accept() if len(questions) == 2 else dialog.dismiss()
+
+    staff.page.on("dialog", answer)
+    staff.page.locator("input.action-select").first.check()
+    staff.page.locator("select[name=action]").select_option(
+        label="Close: cancel all bookings and refund them in full"
+    )
+    staff.click("button", "Run")
+    assert "refund them in full" in questions[0]
+    assert "1 of 1" in questions[0]
+    assert not Slot.objects.filter(is_suspended=True).exists()
+    staff.click("button", "Run")
+    staff.sees("is closed")
+    assert len(questions) == 2
