@@ -25,14 +25,22 @@ class StalePlan(OperationalError):
 
 @dataclass(frozen=True)
 class _Statement:
-    """`texts`: the parameters that PostgreSQL takes for text, because nothing in the statement says what they are."""
+    """`texts`: the parameters that PostgreSQL takes for text, because nothing in the statement says what they are.
+
+    `constants`: those among them that were no text at the first use, as the 1 of Django's EXISTS (SELECT 1 …). They are
+    part of the statement.
+    """
 
     name: str
     texts: tuple[int, ...]
+    constants: dict[int, Any]
 
     def takes(self, parameters: Sequence[Any]) -> bool:
-        """A number among them would become text; in the statement as it comes it stays a number."""
-        return all(parameters[place] is None or isinstance(parameters[place], str) for place in self.texts)
+        """A number in a place for text would become text; in the statement as it comes it stays a number."""
+        return all(_is_text(parameters[place]) for place in self.texts) and all(
+            type(parameters[place]) is type(value) and parameters[place] == value
+            for place, value in self.constants.items()
+        )
 
 
 class _Statements:
@@ -89,20 +97,39 @@ def _prepare(cursor: Any, sql: str, parameters: Sequence[Any]) -> str:
     if statements is None or (sql not in statements.known and len(statements.known) >= MOST):
         return sql % literals
     if sql not in statements.known:
-        name, places = statements.name(sql), tuple(f"${number}" for number in range(1, len(parameters) + 1))
+        statements.known[sql] = _new_statement(cursor, statements.name(sql), sql, parameters, literals)
+    statement = statements.known[sql]
+    if not statement.takes(parameters):
+        return sql % literals
+    given = [literal for place, literal in enumerate(literals) if place not in statement.constants]
+    return f"EXECUTE {statement.name}" + (f"({', '.join(given)})" if given else "")
+
+
+def _new_statement(
+    cursor: Any, name: str, sql: str, parameters: Sequence[Any], literals: Sequence[str]
+) -> _Statement:
+    constants: dict[int, Any] = {}
+    while True:
+        free = [place for place in range(len(parameters)) if place not in constants]
+        numbers = {place: f"${number}" for number, place in enumerate(free, start=1)}
+        written = tuple(numbers.get(place, literal) for place, literal in enumerate(literals))
         # In one message. The types are read as text: psycopg knows no array of them.
         cursor.execute(
-            f"PREPARE {name} AS {sql % places}; "  # noqa: S608 - a statement and a name of ours, without values
+            f"PREPARE {name} AS {sql % written}; "  # noqa: S608 - a statement and a name of ours, without values
             f"SELECT parameter_types::text[] FROM pg_prepared_statements WHERE name = '{name}'"
         )
         cursor.nextset()
         types: list[str] = cursor.fetchone()[0]
-        texts = tuple(place for place, each in enumerate(types) if each == "text")
-        statements.known[sql] = _Statement(name, texts)
-    statement = statements.known[sql]
-    if not statement.takes(parameters):
-        return sql % literals
-    return f"EXECUTE {statement.name}" + (f"({', '.join(literals)})" if literals else "")
+        texts = tuple(place for place, each in zip(free, types, strict=True) if each == "text")
+        others = {place: parameters[place] for place in texts if not _is_text(parameters[place])}
+        if not others:
+            return _Statement(name, texts, constants)
+        constants |= others
+        cursor.execute(f"DEALLOCATE {name}")
+
+
+def _is_text(value: Any) -> bool:
+    return value is None or isinstance(value, str)
 
 
 def _literals(cursor: Any, parameters: Sequence[Any]) -> tuple[str, ...]:

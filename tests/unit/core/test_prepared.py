@@ -116,6 +116,22 @@ def test_a_value_whose_type_the_statement_does_not_say_keeps_it(sql, values, ans
     assert [read_together(query) for _ in range(2)] == [[answer]] * 2
 
 
+def test_a_number_that_the_statement_repeats_is_part_of_it(alice):
+    """As the 1 of EXISTS (SELECT 1 …): else the largest statement of a webhook is planned each time."""
+    sql = "SELECT EXISTS(SELECT %s AS a FROM accounts_user WHERE email = %s)"
+    for email in (alice.email, "nobody@example.com"):
+        found = read_together(Query(sql, [1, email], lambda rows: rows[0][0]))
+        assert found == [email == alice.email]
+    assert uses() == [2]
+
+
+def test_another_number_in_its_place_is_not_the_one_that_was_prepared():
+    for left, right in ((10, 9), (9, 10), (10, 9.5), (True, False)):
+        query = Query("SELECT %s > %s", [left, right], lambda rows: rows[0][0])
+        assert read_together(query) == [left > right]
+    assert uses() == [1]
+
+
 def test_a_value_that_no_column_takes_is_an_error_of_django(future):
     with pytest.raises(DataError):
         people("a\0b@example.com", future)
