@@ -33,7 +33,7 @@ help:
 	@echo "make lock              resolve requirements*.txt again into requirements*.lock, with the hash of every file"
 	@echo "make audit             look the locked packages up in the list of known vulnerabilities (needs its index)"
 	@echo "make metrics           figures about the shape of the code, and the way that one payment takes through it"
-	@echo "make links             write the line numbers of the links in docs/architecture.md anew"
+	@echo "make links             update the line numbers of the links in docs/architecture.md"
 	@echo "make bench [ARGS=rush] how fast, how light: the figures that must hold, as a table (docs/performance.md keeps it)"
 
 run: $(VENV)/.run .env

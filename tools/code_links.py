@@ -2,7 +2,7 @@
 
     python tools/code_links.py
 
-writes each number anew from the name before it, and exits with 1 if one has changed, as a hook before a commit wants
+updates each number from the name before it, and exits with 1 if one has changed, as a hook before a commit wants
 it. A method is named with its class: `PhonePeGateway.pay`. The names are found in the sources: nothing is imported.
 """
 
@@ -23,7 +23,7 @@ def main() -> None:
     corrected = correct(text)
     if corrected != text:
         DOCUMENT.write_text(corrected, encoding="utf-8")
-        sys.exit(f"{DOCUMENT.name}: the line numbers of links into the code were written anew")
+        sys.exit(f"{DOCUMENT.name}: the line numbers of links into the code were updated")
 
 
 def correct(text: str) -> str:

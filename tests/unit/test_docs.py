@@ -47,7 +47,7 @@ def test_paths_of_this_repository_exist(document):
 
 
 def test_links_of_the_architecture_into_the_code_lead_to_what_they_name():
-    """Within a screen of it: each change above a function moves it, and `make links` writes the numbers anew."""
+    """Within a screen of it: each change above a function moves it, and `make links` updates the numbers."""
     links = [(name, int(line), line_of(name, file)) for name, file, line in CODE_LINK.findall(ARCHITECTURE)]
     assert len(links) >= 50
     assert [link for link in links if abs(link[1] - link[2]) > SCREEN] == []
