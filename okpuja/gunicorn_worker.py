@@ -15,6 +15,7 @@ import re
 import selectors
 import socket
 import time
+from collections import deque
 from collections.abc import Iterable
 from concurrent.futures import Future
 from contextlib import suppress
@@ -28,7 +29,15 @@ from gunicorn import util
 from gunicorn.http import wsgi
 from gunicorn.workers.gthread import TConn, ThreadWorker
 
-from okpuja.lanes import OLDEST_IN_QUEUE_SECONDS, Lane, LanePool, Lanes, QueueBoard, path_of
+from okpuja.lanes import (
+    CLICK_INTERVAL_SECONDS,
+    OLDEST_IN_QUEUE_SECONDS,
+    Lane,
+    LanePool,
+    Lanes,
+    QueueBoard,
+    path_of,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -291,6 +300,8 @@ class Worker(ThreadWorker):
         self._process = age
         self._left = NOT_LEFT  # the fewest clicks of another process, and since when: time.monotonic()
         self._alone_until = 0.0  # time.monotonic()
+        self._unstarted_clicks: deque[Connection] = deque()  # on *Pay*
+        self._next_click_at = 0.0  # time.monotonic()
         self._receiving: dict[Connection, None] = {}  # the oldest first
         self._sending: dict[Connection, Future[Any]] = {}
         self._lingering: dict[Connection, None] = {}
@@ -402,6 +413,22 @@ class Worker(ThreadWorker):
             return
         pool.enter()
         conn.pool, conn.entered, conn.seconds = pool, time.monotonic(), None
+        if pool.lane is Lane.PAY:
+            self._unstarted_clicks.append(conn)
+        else:
+            self._start(conn, pool)
+
+    def wait_for_and_dispatch_events(self, timeout: float) -> None:
+        """And starts one click on *Pay* when its time has come."""
+        if self._unstarted_clicks:
+            timeout = min(timeout, max(self._next_click_at - time.monotonic(), 0.0))
+        super().wait_for_and_dispatch_events(timeout)
+        now = time.monotonic()
+        if self._unstarted_clicks and now >= self._next_click_at:
+            self._next_click_at = now + CLICK_INTERVAL_SECONDS
+            self._start(self._unstarted_clicks.popleft(), self.tpool.pools[Lane.PAY])
+
+    def _start(self, conn: Connection, pool: LanePool) -> None:
         done = pool.executor.submit(self._work, conn)
         done.add_done_callback(lambda future: self.method_queue.defer(self._leave_lane, conn, future))
 

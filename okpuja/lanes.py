@@ -19,6 +19,9 @@ LONGEST_QUEUE_SECONDS = (
 )
 OLDEST_IN_QUEUE_SECONDS = 12.0  # the frontend waits for thirty, and PhonePe may take twenty
 LONGEST_RETRY_AFTER = 30
+# From the start of one click on *Pay* to the next one in the same process. Before it waits for PhonePe a click needs
+# Python's lock for about 25 ms: six at once would delay connections, probes and webhooks for as long as all of them.
+CLICK_INTERVAL_SECONDS = 0.025
 FIRST_GUESS_SECONDS = 0.4
 WEIGHT_OF_LAST = 0.1
 PROCESSES = 64  # of one server, at most; of more, two share one line of the board
@@ -88,7 +91,7 @@ class LanePool:
 
         Each one who is turned away gets a later moment than the one before, so that they do not all come back at once.
         """
-        pace = self._seconds / self.threads
+        pace = max(self._seconds / self.threads, CLICK_INTERVAL_SECONDS)
         wait = max(self._inside + 1 - self.threads, 0) * pace
         if not self.turns_away or wait <= LONGEST_QUEUE_SECONDS:
             return None

@@ -6,13 +6,16 @@ import os
 import selectors
 import socket
 import time
+from concurrent.futures import Future
+from itertools import pairwise
 
 import pytest
 from gunicorn.config import Config
 
 from okpuja import gunicorn_worker
-from okpuja.gunicorn_worker import Worker, crowded_answer, crowded_page
+from okpuja.gunicorn_worker import Connection, Worker, crowded_answer, crowded_page
 from okpuja.lanes import (
+    CLICK_INTERVAL_SECONDS,
     FIRST_GUESS_SECONDS,
     FRESH_SECONDS,
     LONGEST_QUEUE_SECONDS,
@@ -109,6 +112,16 @@ def test_nobody_but_buyers_is_sent_away(lane):
     assert pool.retry_after() is None
 
 
+def test_when_phonepe_is_fast_the_interval_between_two_clicks_says_how_many_may_queue():
+    pool = Lanes(8).pools[Lane.PAY]
+    for _ in range(50):
+        pool.enter()
+        pool.leave(0.001)
+    for _ in range(int(LONGEST_QUEUE_SECONDS / CLICK_INTERVAL_SECONDS) + 7):
+        pool.enter()
+    assert pool.retry_after() is not None
+
+
 @pytest.fixture
 def door(monkeypatch):
     """A listener with one connection that nobody has accepted, and processes of one server with so many clicks."""
@@ -169,6 +182,42 @@ def test_a_process_that_hangs_keeps_nobody_waiting(door):
         busy.accept(listener)  # and the next one at once
 
     assert busy.nr_conns == 2
+
+
+class Recorder:
+    """Threads that begin nothing: which connection came, and when."""
+
+    def __init__(self, started):
+        self._started = started
+
+    def submit(self, _work, conn):
+        self._started.append((conn, time.monotonic()))
+        return Future()
+
+
+def test_clicks_that_come_at_once_start_one_after_the_other(door):
+    _, process = door
+    worker, started = process(clicks=0), []
+    for pool in worker.tpool.pools.values():
+        pool.executor = Recorder(started)
+
+    def come(head):
+        conn = Connection(worker, socket.socket(), ("", 0), ("", 0))
+        conn.buffer.data += head + b"Content-Length: 0\r\n\r\n"
+        worker.enqueue_req(conn)
+        return conn
+
+    clicks = [come(CLICK) for _ in range(4)]
+    probe = come(b"GET /healthz HTTP/1.1\r\n")
+    assert [conn for conn, _ in started] == [probe], "a probe waits for nobody"
+    while len(started) < 5:
+        worker.wait_for_and_dispatch_events(1.0)
+
+    assert [conn for conn, _ in started[1:]] == clicks
+    moments = [moment for _, moment in started[1:]]
+    assert all(later - earlier >= CLICK_INTERVAL_SECONDS for earlier, later in pairwise(moments))
+    for conn in (probe, *clicks):
+        conn.close()
 
 
 def test_processes_read_what_the_others_wrote_lately():
