@@ -38,7 +38,7 @@ def create_key(
     if former is not None:
         key.family = former.family
     key.save(force_insert=True)
-    logger.info("API key made", extra={"api_key": key.prefix, "by": made_by.pk if made_by else None})
+    logger.info("API key created", extra={"api_key": key.prefix, "by": made_by.pk if made_by else None})
     return key, raw
 
 

@@ -46,7 +46,7 @@ def decrypt(owner: int | str, stored: str) -> str:
         logger.error("a PAN cannot be decrypted: a key is missing", extra={"owner": owner})
         raise KeyIsMissing() from error
     if written_for != str(owner):
-        logger.error("a PAN is of another owner", extra={"owner": owner})
+        logger.error("a stored PAN belongs to another owner", extra={"owner": owner})
         raise KeyIsMissing()
     return number
 

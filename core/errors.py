@@ -200,7 +200,9 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """A bug of ours: the log has the stack, the caller gets the request id."""
-    logger.error("our own code failed", extra={"hop": "own_code", "path": request.path})
+    logger.error(
+        "internal error: our code raised an exception", extra={"hop": "own_code", "path": request.path}
+    )
     fault = Refusal("Something went wrong on our side. Please try again.", code="internal_error")
     fault.error_category = "OWN_CODE"
     return JsonResponse(error_body(fault), status=500)
@@ -229,7 +231,7 @@ def _database_refusal(error: DatabaseError | InterfaceError) -> Unavailable:
         address = {"host": target["HOST"], "port": target.get("PORT") or 5432}
     else:  # SQLite, or PostgreSQL by its local socket
         address = {"host": "", "port": "", "file": str(target.get("NAME", ""))}
-    logger.error("the database refused", extra={"hop": "database", "code": refusal.code, **address})
+    logger.error("the database is down or busy", extra={"hop": "database", "code": refusal.code, **address})
     return refusal
 
 

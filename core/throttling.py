@@ -49,7 +49,8 @@ class RateThrottle(SimpleRateThrottle):
         try:
             return counters.count(self.scope, subject, self.duration, self.now)
         except (OperationalError, InterfaceError) as error:
-            logger.warning("requests are counted in memory", extra={"cause": type(error).__name__})
+            cause = {"cause": type(error).__name__}
+            logger.warning("rate limits are counted in memory: the database does not answer", extra=cause)
             return memory_counters.count(self.scope, subject, self.duration, self.now)
 
     def wait(self) -> float:

@@ -10,7 +10,7 @@ from diagnostics.evidence import (
 )
 
 # Without these no payment can be made.
-STOPPING: tuple[Rule, ...] = (
+BLOCKING_RULES: tuple[Rule, ...] = (
     Rule(
         "disk",
         Verdict.DISK_FULL,
@@ -53,15 +53,15 @@ STOPPING: tuple[Rule, ...] = (
         "database",
         Verdict.DATABASE_DOWN,
         dependency_failed("database", "login"),
-        "Our own database does not let us in. PhonePe has nothing to do with it.",
+        "Our own database refuses our login. PhonePe has nothing to do with it.",
         "Correct user, password and database name in DATABASE_URL, or create what it names at {database_target}, or "
-        "let it take our connections. It said: {database}",
+        "allow our connections there (pg_hba.conf). It said: {database}",
     ),
     Rule(
         "database",
         Verdict.DATABASE_DOWN,
         dependency_failed("database", "rights"),
-        "Our own database lets us in, and not at its tables. PhonePe has nothing to do with it.",
+        "Our own database accepts our login, but gives it no rights on the tables. PhonePe has nothing to do with it.",
         "Use the user in DATABASE_URL that owns the tables at {database_target}, or give this one the rights on all "
         "tables and sequences (`GRANT ALL ON ALL TABLES IN SCHEMA public TO …`, the same for SEQUENCES). It said: "
         "{database}",
@@ -101,7 +101,7 @@ STOPPING: tuple[Rule, ...] = (
         "database",
         Verdict.DATABASE_DOWN,
         dependency_failed("database", "down"),
-        "Our own database does not answer, or does not let us in. PhonePe has nothing to do with it.",
+        "Our own database does not answer, or refuses our login. PhonePe has nothing to do with it.",
         "Start the database ({database_target}), or correct DATABASE_URL. It said: {database}",
     ),
     Rule(
@@ -130,15 +130,15 @@ STOPPING: tuple[Rule, ...] = (
 )
 
 # Without these payments go on.
-HAMPERING: tuple[Rule, ...] = (
+MINOR_RULES: tuple[Rule, ...] = (
     Rule(
         "cache",
         Verdict.MISCONFIGURED,
         cache_server_failed("login"),
-        "Our own cache does not let us in: each process uses its own memory. PhonePe has nothing to do with it.",
-        "Correct user and password in CACHE_URL (redis://user:password@host:6379; {cache_target}), or take out what "
-        "the server does not want. Payments go on "
-        "meanwhile, with a token and a count of requests for each process. It said: {cache}",
+        "Our own cache refuses our login: each process uses its own memory. PhonePe has nothing to do with it.",
+        "Correct user and password in CACHE_URL (redis://user:password@host:6379; {cache_target}), or remove the "
+        "login if the server has none. Payments go on meanwhile, with a token and a count of requests for each "
+        "process. It said: {cache}",
         culprit=Culprit.THIS_SERVER,
     ),
     Rule(
@@ -208,7 +208,7 @@ HAMPERING: tuple[Rule, ...] = (
         Verdict.WEBHOOK_UNREACHABLE,
         dependency_failed("webhook", "refuses", "changed"),
         "PhonePe's webhooks do not arrive unchanged. Payments are found by status requests.",
-        "See what the server in front of {webhook_target} does with bodies and with the header Authorization: "
+        "Check what the server in front of {webhook_target} does with bodies and with the header Authorization: "
         "{webhook}",
     ),
     Rule(
@@ -251,7 +251,7 @@ HAMPERING: tuple[Rule, ...] = (
         dependency_failed("mail", "login"),
         "Our mail server does not take our login: customers get no mails. It affects neither payments nor PhonePe.",
         "Correct user and password in EMAIL_URL ({mail_target}; special characters as %40 and the like; some providers "
-        "want a password made for programs), or take the login out if the server wants none. It said: {mail}",
+        "want an app password), or remove the login if the server has none. It said: {mail}",
     ),
     Rule(
         "mail",

@@ -1,6 +1,6 @@
 """The table of rules: which evidence leads to which verdict, culprit and advice, most urgent and specific first."""
 
-from diagnostics.dependency_rules import HAMPERING, STOPPING
+from diagnostics.dependency_rules import BLOCKING_RULES, MINOR_RULES
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import (
     Rule,
@@ -33,7 +33,7 @@ from diagnostics.evidence import (
 )
 
 # No fault has been found: what is worth telling all the same.
-WELL: tuple[Rule, ...] = (
+NO_FAULT_RULES: tuple[Rule, ...] = (
     Rule(
         "",
         Verdict.SIMULATED,
@@ -45,7 +45,7 @@ WELL: tuple[Rule, ...] = (
         "",
         Verdict.OK,
         lambda evidence: evidence.proxied_alternative is not None,
-        "PhonePe is reached and knows us, though only through the proxy: the direct route is blocked.",
+        "PhonePe is reached and accepts our credentials, though only through the proxy: the direct route is blocked.",
         "Nothing now: payments use the proxy. As the same host answers there, something in the network of this "
         "server blocks the direct route; ask the hosting provider. {degraded}",
     ),
@@ -53,21 +53,21 @@ WELL: tuple[Rule, ...] = (
         "",
         Verdict.OK,
         lambda evidence: evidence.degraded is not None,
-        "PhonePe is reached and knows us, though not by every configured address.",
+        "PhonePe is reached and accepts our credentials, though not by every configured address.",
         "Nothing now: payments use the others. {degraded}",
     ),
     Rule(
         "",
         Verdict.OK,
         lambda evidence: evidence.slow_resolution is not None,
-        "PhonePe is reached and knows us, though names are resolved slowly.",
+        "PhonePe is reached and accepts our credentials, though names are resolved slowly.",
         "Nothing stops payments; they wait for names.",
     ),
     Rule(
         "",
         Verdict.OK,
         webhook_is_unsure,
-        "PhonePe is reached and knows us. Whether it reaches us cannot be seen from here.",
+        "PhonePe is reached and accepts our credentials. Whether it reaches us cannot be seen from here.",
         "Try our webhook from another network, for example a phone: `{try_webhook}`. 401 is the good answer: our own "
         "server refuses a call without credentials. From here: {webhook}",
     ),
@@ -75,14 +75,14 @@ WELL: tuple[Rule, ...] = (
         "",
         Verdict.OK,
         lambda evidence: evidence.webhook_fault in {"chunked", "slash", "limit"},
-        "PhonePe is reached and knows us.",
+        "PhonePe is reached and accepts our credentials.",
         "Nothing has to be done for PhonePe's webhooks. {webhook_target} {webhook}.",
     ),
     Rule(
         "",
         Verdict.OK,
         lambda evidence: evidence.webhook_fault == "local",
-        "PhonePe is reached and knows us.",
+        "PhonePe is reached and accepts our credentials.",
         "Nothing, on a machine of developers: PhonePe cannot call {webhook_url}, so payments are found by status "
         "requests. Set PUBLIC_BASE_URL to the public https:// address before customers pay.",
     ),
@@ -90,14 +90,14 @@ WELL: tuple[Rule, ...] = (
         "",
         Verdict.OK,
         lambda _: True,
-        "PhonePe is reached and knows us.",
+        "PhonePe is reached and accepts our credentials.",
         "Nothing.",
     ),
 )
 
 
 RULES: tuple[Rule, ...] = (
-    *STOPPING,
+    *BLOCKING_RULES,
     Rule(
         "settings",
         Verdict.MISCONFIGURED,
@@ -109,7 +109,7 @@ RULES: tuple[Rule, ...] = (
         "phonepe",
         Verdict.SERVER_OVERLOADED,
         lambda evidence: evidence.is_too_busy_to_tell and bool(evidence.load.exhausted),
-        "This server has no open files or threads left: nothing can be told about others before it has.",
+        "This server has no open files or threads left: before it has some, nothing can be said about others.",
         "Look at this process first: {load}. Then check again.",
     ),
     Rule(
@@ -118,7 +118,7 @@ RULES: tuple[Rule, ...] = (
         lambda evidence: evidence.is_too_busy_to_tell,
         "This server is too busy to tell what is wrong: answers may have come, and it was not there to read them.",
         "Give this server more CPU time, or stop what takes it, and check again: {load}. What timed out meanwhile may "
-        "be well. The error was: {error}",
+        "be in order. The error was: {error}",
     ),
     # The proxy.
     Rule(
@@ -319,7 +319,7 @@ RULES: tuple[Rule, ...] = (
         "From here no address of PhonePe can be reached, in neither of its environments, while other hosts can: "
         "{what}. Most likely a firewall of the hosting provider blocks PhonePe only.",
         "Ask the hosting provider first whether a firewall blocks {target}: the control host {control} "
-        "answers by the same route. What settles it: if another network "
+        "answers by the same route. To be certain: if another network "
         "reaches {target} at this time, it is the hosting; if none does, it is PhonePe. The error was: {error}",
         culprit=Culprit.HOSTING,
     ),
@@ -403,7 +403,7 @@ RULES: tuple[Rule, ...] = (
         None,
         code_is_for(Culprit.CREDENTIALS),
         "PhonePe is reached, but does not serve our account: {cause}.",
-        "See to it at PhonePe: {where}. PhonePe said: {status}",
+        "Correct this at PhonePe: {where}. PhonePe said: {status}",
         culprit=Culprit.CREDENTIALS,
     ),
     Rule(
@@ -420,8 +420,8 @@ RULES: tuple[Rule, ...] = (
         None,
         all_of(code_is_for(Culprit.PHONEPE), lambda evidence: evidence.is_phonepe),
         "{name} is reached, but does not answer properly: {cause}.",
-        "Wait and check again; meanwhile the status of open payments is polled. If it stays, write to {where}. PhonePe "
-        "said: {status}",
+        "Wait and check again; meanwhile the status of open payments is polled. If it goes on, write to {where}. "
+        "PhonePe said: {status}",
         culprit=Culprit.PHONEPE,
     ),
     Rule(
@@ -480,6 +480,6 @@ RULES: tuple[Rule, ...] = (
         "Check what listens at {target}. It said: {status}",
         culprit=Culprit.CONFIGURATION,
     ),
-    *HAMPERING,
-    *WELL,
+    *MINOR_RULES,
+    *NO_FAULT_RULES,
 )

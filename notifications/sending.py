@@ -83,7 +83,7 @@ def send(notification: Notification, attach: Attach) -> None:
     else:
         if attachments.over:
             over = {"notification": notification.key, "cause": attachments.over}
-            logger.info("a message is over", extra=over)
+            logger.info("a message was dropped: it is not true any more", extra=over)
             _move(notification, Notification.State.DROPPED, dropped_because=attachments.over[:200])
         else:
             if _move(notification, Notification.State.SENT, sent_at=timezone.now(), last_error=""):

@@ -253,7 +253,7 @@ DANGEROUS: Rules = (
         _has_unprovable_webhooks,
         Problem(
             "E003",
-            "No V2 webhook can prove to come from PhonePe",
+            "No V2 webhook can be authenticated",
             "Set PHONEPE_WEBHOOK_USERNAME and _PASSWORD, or PHONEPE_WEBHOOK_SECRET, as in PhonePe's dashboard.",
         ),
     ),
@@ -267,7 +267,7 @@ DANGEROUS: Rules = (
         lambda: not settings.PHONEPE_SSL_VERIFY,
         Problem(
             "E005",
-            "PHONEPE_SSL_VERIFY is off: anybody on the network path may answer for PhonePe",
+            "PHONEPE_SSL_VERIFY is off: anybody on the network path can impersonate PhonePe",
             "Set it to True; a certificate authority of your own goes into PHONEPE_CA_BUNDLE.",
         ),
     ),
@@ -323,7 +323,7 @@ DANGEROUS: Rules = (
         _has_equal_secrets,
         Problem(
             "E014",
-            "Two secrets have the same value: who learns one has the other",
+            "Two secrets have the same value: whoever learns one has the other",
             "Give SECRET_KEY, OPS_TOKEN and each password a random value of its own.",
         ),
     ),
@@ -425,7 +425,7 @@ UNWISE: Rules = (
         _has_open_database,
         Problem(
             "W008",
-            "DATABASE_URL or CACHE_URL has no password and lies in the network",
+            "DATABASE_URL or CACHE_URL has no password and is on another machine",
             "Set a password, or use a client certificate.",
         ),
     ),

@@ -119,7 +119,7 @@ class PostgresWakeUp(WakeUp):
             return
         if not self.hears_others:
             self.hears_others = True
-            logger.info("the database announces work")
+            logger.info("PostgreSQL notifies this worker of due work (LISTEN)")
 
     def wait(self, seconds: float) -> bool:
         connection.close()  # back to the pool, for the threads that work
@@ -165,7 +165,7 @@ class PostgresWakeUp(WakeUp):
             self._listening.close()
         self._listening = None
         if self.hears_others or not self._has_complained:
-            logger.warning("the database does not announce work: it is looked for", extra={"cause": cause})
+            logger.warning("LISTEN does not work: this worker polls for due work", extra={"cause": cause})
         self.hears_others, self._has_complained = False, True
 
 

@@ -30,7 +30,7 @@ POINTS = (
     Point("second_factor", "Staff have a second factor", installation.second_factor, lambda: False),
     Point("credentials", "Credentials", installation.credentials),
     Point("webhook_login", "The webhook's login", installation.webhook_login),
-    Point("connectivity", "PhonePe is reached and knows us", network.connectivity),
+    Point("connectivity", "PhonePe is reached and accepts our credentials", network.connectivity),
     Point("diagnosis", "No fault is found", network.nothing_is_broken),
     Point("tls", "Certificates of PhonePe", network.tls),
     Point("clock", "Clock", network.clock),

@@ -77,7 +77,7 @@ def webhook_login(site: Site) -> Result:
     user, password = settings.PHONEPE_WEBHOOK_USERNAME, settings.PHONEPE_WEBHOOK_PASSWORD
     if not user and not password:
         if settings.PHONEPE_WEBHOOK_SECRET:
-            return passed("calls are proven by PHONEPE_WEBHOOK_SECRET")
+            return passed("webhooks are authenticated by PHONEPE_WEBHOOK_SECRET")
         if settings.PHONEPE_SIMULATION_MODE:
             return not_run(
                 "the simulated PhonePe has its own login", "Set it together with the real credentials."
@@ -86,12 +86,12 @@ def webhook_login(site: Site) -> Result:
             return failed(
                 "there is none", "Set PHONEPE_WEBHOOK_USERNAME and _PASSWORD, here and in the dashboard."
             )
-        return passed("V1 calls are proven by the salt key")
+        return passed("V1 webhooks are authenticated by the salt key")
     if not WEBHOOK_USERNAME.fullmatch(user):
         return failed("the name has to be 5 to 20 letters, digits and _", "Change PHONEPE_WEBHOOK_USERNAME.")
     if not WEBHOOK_PASSWORD.fullmatch(password):
         return failed("the password has to be 8 to 20 letters and digits", "Change PHONEPE_WEBHOOK_PASSWORD.")
-    return passed("name and password are such as the dashboard takes")
+    return passed("name and password have the form that the dashboard accepts")
 
 
 def backups(site: Site) -> Result:
@@ -123,7 +123,8 @@ def mail(site: Site) -> Result:
     scheme = settings.EMAIL_URL.partition(":")[0]
     if not scheme.startswith("smtp"):
         return failed(
-            f"mail goes nowhere: EMAIL_URL is {scheme}://", "Set EMAIL_URL=smtp+tls://user:password@host:587."
+            f"no mail leaves this machine: EMAIL_URL is {scheme}://",
+            "Set EMAIL_URL=smtp+tls://user:password@host:587.",
         )
     return passed("mail goes to a mail server")
 

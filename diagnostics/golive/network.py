@@ -16,7 +16,7 @@ def connectivity(site: Site) -> Result:
         return failed(report.summary, report.next_action)
     if unreachable := [each.endpoint for each in report.endpoints if not each.reachable]:
         return failed(f"not reached: {', '.join(unreachable)}", "Repair it, or remove it from the settings.")
-    return passed("PhonePe has answered a status request, and knows us")
+    return passed("PhonePe has answered a status request and accepts our credentials")
 
 
 def nothing_is_broken(site: Site) -> Result:
@@ -41,8 +41,8 @@ def clock(site: Site) -> Result:
     if Verdict.CLOCK_SKEW in {report.verdict, *(fault.verdict for fault in report.also)}:
         return failed("this server's clock is wrong", "timedatectl set-ntp true")
     if not any(check.layer == "http" and check.ok for check in report.checks):
-        return not_run("no host has told us the time", "Run this where PhonePe or a control host is reached.")
-    return passed("it agrees with the hosts that told us the time")
+        return not_run("no host has sent us its time", "Run this where PhonePe or a control host is reached.")
+    return passed("it agrees with the hosts that sent us their time")
 
 
 def database(site: Site) -> Result:

@@ -43,7 +43,9 @@ def donations(site: Site) -> Result:
     if not settings.STOREFRONT:
         return failed("DONATION_PAGE is on, and STOREFRONT off: nobody sees the page", "Set STOREFRONT=True.")
     if settings.DONATION_80G and not settings.DATA_KEYS:
-        return failed("the PANs of donors hang on SECRET_KEY, which may have to be changed", SET_DATA_KEYS)
+        return failed(
+            "the PANs of donors are encrypted with SECRET_KEY, which may have to be changed", SET_DATA_KEYS
+        )
     return passed("the page is on" + (", with PAN and section 80G" if settings.DONATION_80G else ""))
 
 
@@ -85,7 +87,7 @@ def stored_secrets(site: Site) -> Result:
             "Bring the former key back: at the end of DATA_KEYS, or into SECRET_KEY_FALLBACKS.",
         )
     if not settings.DATA_KEYS:
-        return not_run("warning: what is encrypted hangs on SECRET_KEY", SET_DATA_KEYS)
+        return not_run("warning: stored data are encrypted with SECRET_KEY", SET_DATA_KEYS)
     return passed("our keys read what is stored encrypted")
 
 
@@ -117,7 +119,7 @@ def servers(site: Site) -> Result:
     if broken := _names(endpoints.filter(is_enabled=True, failing_since__isnull=False)):
         return failed(f"does not take its events: {broken}", 'See "Webhooks" in docs/server-api.md.')
     if plain := _names(endpoints.filter(is_enabled=True, url__startswith="http://")):
-        return failed(f"gets its events in the clear: {plain}", "Give an https address.")
+        return failed(f"gets its events without encryption: {plain}", "Give an https address.")
     keys = [key for key in ApiKey.objects.filter(revoked_at=None) if key.is_good(now)]
     # A key that was rotated ends soon, and another one of its family lasts.
     lasting = {key.family for key in keys if key.expires_at is None or key.expires_at > now + ENDS_SOON}

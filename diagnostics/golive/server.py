@@ -30,17 +30,18 @@ def builds(site: Site) -> Result:
         builds.add(str(json_object(site.request("GET", "/healthz")).get("build", "unknown")))
     if others := builds - {settings.BUILD}:
         return failed(
-            f"here is {settings.BUILD}, running is {', '.join(sorted(others))}", "Restart all servers."
+            f"the build here is {settings.BUILD}, servers run {', '.join(sorted(others))}",
+            "Restart all servers.",
         )
     runs = DiagnosisRun.objects.filter(asked_by=DiagnosisRun.AskedBy.WORKER).exclude(finished_at=None)
     last = runs.order_by("-pk").first()
     worker = str(last.circumstances.get("build", {}).get("", "")) if last else ""
     if worker not in ("", settings.BUILD):
         return failed(
-            f"here is {settings.BUILD}, the last diagnosis of the worker was made by {worker}",
+            f"the build here is {settings.BUILD}, the worker that made the last diagnosis runs {worker}",
             "Restart all workers; if that is done, wait for the next diagnosis of the worker.",
         )
-    seen = "" if worker else "; no worker has said what it runs"
+    seen = "" if worker else "; no worker has reported its build"
     return passed(f"all servers run {settings.BUILD}{seen}")
 
 
@@ -69,7 +70,8 @@ def final_host(site: Site) -> Result:
         )
     if answer.status_code != 401:
         return failed(
-            f"{url} answers {answer.status_code} in the place of our 401", "See what stands in front."
+            f"{url} answers {answer.status_code} in the place of our 401",
+            "Check what stands in front of this server.",
         )
     return passed(f"{url} is the final address, over a trusted certificate")
 

@@ -131,7 +131,7 @@ def _sum_of_refunds(attempt: str, *, requested: bool) -> Coalesce:
     return Coalesce(Subquery(sums.values("sum")), Value(0))
 
 
-@invariant("A completed order is in the ledger with what it brought, and no other order is.")
+@invariant("Each completed order is in the ledger with the amount received, and no other order is.")
 def orders_that_differ() -> Rows:
     is_completed = Q(state=AttemptState.COMPLETED)
     agrees = (is_completed & Q(entered=F("received_paise"))) | (~is_completed & Q(entered=0))
@@ -146,7 +146,7 @@ def payments_without_one_receipt() -> Rows:
     return Payment.objects.annotate(receipts=receipts).exclude(agrees)
 
 
-@invariant("What paid a payment is on the receipt that people are given, with its amount.")
+@invariant("Each ledger entry that pays a payment has a receipt with the same amount.")
 def entries_without_receipt() -> Rows:
     """The receipt is shown to the tax office, so it must agree with the ledger."""
     receipt = Receipt.objects.filter(payment=OuterRef("payment"), total_paise=OuterRef("amount_paise"))
@@ -161,7 +161,7 @@ def refunds_that_differ() -> Rows:
     return Refund.objects.annotate(entered=entered).exclude(agrees)
 
 
-@invariant("What went back is on the credit note of its refund, with its amount.")
+@invariant("Each refund in the ledger has a credit note with its amount.")
 def entries_without_credit_note() -> Rows:
     note = CreditNote.objects.filter(
         refund__merchant_refund_id=OuterRef("reference"), total_paise=-OuterRef("amount_paise")
@@ -169,13 +169,13 @@ def entries_without_credit_note() -> Rows:
     return LedgerEntry.objects.filter(~Exists(note), kind=Kind.REFUND)
 
 
-@invariant("What went back in the ledger is a refund of that order.")
+@invariant("Each refund in the ledger is a refund of the same order.")
 def entries_without_refund() -> Rows:
     known = Refund.objects.filter(merchant_refund_id=OuterRef("reference"), attempt=OuterRef("attempt"))
     return LedgerEntry.objects.filter(~Exists(known), kind=Kind.REFUND)
 
 
-@invariant("No more goes back than came.")
+@invariant("The refunds of an order are not more than was received for it.")
 def refunds_of_more_than_received() -> Rows:
     refunds = Refund.objects.annotate(
         refunded=_sum_of_refunds("attempt", requested=True),
@@ -184,7 +184,7 @@ def refunds_of_more_than_received() -> Rows:
     return refunds.exclude(state=RefundState.FAILED).filter(refunded__gt=F("received"))
 
 
-@invariant("What came twice, or could not become a booking, is on its way back, whole.")
+@invariant("Money that was paid twice, or could not be booked, is refunded in full, or will be.")
 def surplus_not_refunded() -> Rows:
     """PhonePe refunds nothing below one rupee. What the buyer's bank has taken back needs no refund."""
     surplus = Q(kind=Kind.SURPLUS) | Q(kind__in=PAYING, payment__fulfilment__in=REFUNDED)
@@ -194,7 +194,7 @@ def surplus_not_refunded() -> Rows:
     return entries.filter(amount_paise__gte=F("owed") + MIN_REFUND_PAISE)
 
 
-@invariant("Another amount than was agreed is accepted, or on its way back, whole.")
+@invariant("An amount other than the agreed one is accepted, or refunded in full, or will be.")
 def suspense_not_decided() -> Rows:
     """Accepted money leaves suspense by an entry of its own; money in review may stay there."""
     chargeback = LedgerEntry.objects.filter(attempt=OuterRef("pk"), kind=Kind.CHARGEBACK)
@@ -222,7 +222,7 @@ def disputes_that_differ() -> Rows:
     ).exclude(entered=-F("lost"))
 
 
-@invariant("Chargebacks of an order never exceed what it brought.")
+@invariant("The chargebacks of an order are not more than was received for it.")
 def chargebacks_of_more_than_received() -> Rows:
     sums = PaymentAttempt.objects.annotate(
         charged_back=_sum_of_entries((Kind.CHARGEBACK,), attempt=OuterRef("pk")),
@@ -231,7 +231,7 @@ def chargebacks_of_more_than_received() -> Rows:
     return sums.filter(charged_back__lt=-F("received"))
 
 
-@invariant("Money that came or went by hand has a person who had it, and no other money has one.")
+@invariant("Each entry about money by hand names the member of staff who had it, and no other entry does.")
 def entries_by_hand_that_differ() -> Rows:
     taken = Q(kind__in=TAKEN_BY_HAND, attempt__by_hand=True, amount_paise__gt=0)
     given_back = Q(kind=Kind.REFUND, attempt__by_hand=True, amount_paise__lt=0)
@@ -239,7 +239,7 @@ def entries_by_hand_that_differ() -> Rows:
     return LedgerEntry.objects.exclude(agrees & ~Q(kind__in=TAKEN_BY_HAND, attempt__by_hand=False))
 
 
-@invariant("A closing of cash says what its entries add up to.")
+@invariant("The expected amount of each cash closing is the sum of its entries.")
 def closings_that_differ() -> Rows:
     entries = (
         LedgerEntry.objects.filter(by_hand__closing=OuterRef("pk")).order_by().values("by_hand__closing")
@@ -248,27 +248,27 @@ def closings_that_differ() -> Rows:
     return CashClosing.objects.annotate(entered=sums).exclude(entered=F("expected_paise"))
 
 
-@invariant("A booking is paid by a payment that says so.")
+@invariant("Each booking has a payment whose fulfilment is BOOKED.")
 def bookings_without_payment() -> Rows:
     payment = Payment.objects.filter(checkout=OuterRef("checkout"), fulfilment=Fulfilment.BOOKED)
     return Booking.objects.filter(~Exists(payment))
 
 
-@invariant("A payment that says so has its booking.")
+@invariant("Each payment whose fulfilment is BOOKED has a booking.")
 def payments_without_booking() -> Rows:
     return Payment.objects.filter(fulfilment=Fulfilment.BOOKED, checkout__booking=None)
 
 
-@invariant("A donation is a payment for nothing that was ordered.")
+@invariant("No payment whose fulfilment is DONATION has a checkout.")
 def donations_with_checkout() -> Rows:
     return Payment.objects.filter(fulfilment=Fulfilment.DONATION, checkout__isnull=False)
 
 
-@invariant("Simulated money stays apart from real money.")
+@invariant("Entries of simulated orders are simulated, and no other entries are.")
 def simulated_entries_of_real_attempts() -> Rows:
     return LedgerEntry.objects.exclude(simulated=F("attempt__simulated"))
 
 
-@invariant("An entry belongs to the payment of its order.")
+@invariant("Each entry names the payment to which its order belongs.")
 def entries_of_another_payment() -> Rows:
     return LedgerEntry.objects.exclude(payment=F("attempt__payment"))

@@ -88,7 +88,7 @@ def as_text(report: Json) -> str:
     if report["clean"]:
         lines.append("No differences.")
     else:
-        lines.append(f"Differences: {sum(report['counts'].values())}, mended: {report['mended']}.")
+        lines.append(f"Differences: {sum(report['counts'].values())}, repaired: {report['mended']}.")
     return "\n".join(lines) + "\n"
 
 

@@ -121,7 +121,7 @@ def compare_day(ordinal: int) -> None:
         if report.is_clean:
             return
         counts = report.to_json(most=0)["counts"]
-        logger.error("books differ", extra={"day": str(day), "counts": counts})
+        logger.error("the reconciliation found differences", extra={"day": str(day), "counts": counts})
         # Alerted once a day under one name: a repetition after unanswered requests needs a name of its own.
         case = f"day:{day}:not asked" if report.unanswered else f"day:{day}"
         differences = ", ".join(f"{count} {kind}" for kind, count in counts.items())

@@ -77,7 +77,7 @@ def _fetch_account() -> dict[Owner, tuple[int, int]]:
         raise Unavailable("The simulated PhonePe does not answer.", code="simulator_silent") from error
     accounts = (json_object(answer.body) or {}).get("merchants")
     if not isinstance(accounts, list):
-        raise Unavailable("The simulated PhonePe did not tell its account.", code="simulator_refused")
+        raise Unavailable("The simulated PhonePe did not return its account.", code="simulator_refused")
     return {
         (identifier(each.get("generation")), identifier(each.get("merchant_id"))): (
             paise(each.get("paid_paise")) or 0,

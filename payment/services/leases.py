@@ -146,7 +146,7 @@ def left_to_background(kind: str, row: int) -> Iterator[None]:
         yield
     except Exception:  # any bug of ours, as in the background
         close_unusable_connection()
-        logger.exception("left to the background", extra={"kind": kind, "row": row})
+        logger.exception("failed here, left to the worker", extra={"kind": kind, "row": row})
 
 
 def left_leases(now: datetime) -> QuerySet[WorkLease]:

@@ -362,7 +362,7 @@ def check_worker(now: datetime) -> None:
         try:
             requests.get(settings.DEAD_MAN_URL, timeout=PING_TIMEOUT, allow_redirects=False)
         except requests.RequestException as error:
-            logger.warning("the dead-man address does not answer", extra={"cause": str(error)})
+            logger.warning("DEAD_MAN_URL does not answer", extra={"cause": str(error)})
 
 
 def _alert_cases(rule: str, cases: Iterable[Case]) -> None:

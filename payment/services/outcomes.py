@@ -159,14 +159,17 @@ def _book_at_once(attempt_id: int, answer: OrderStatus, source: str, poll: Poll)
                         book(checkouts[0], together=partial(payment_writes, attempt, answer, source, poll))
                         booked = attempt.payment
                     except NotAtOnce:  # staff, or another request, was faster: no error
-                        logger.info("not booked at once", extra={"row": attempt.payment_id})
+                        row = {"row": attempt.payment_id}
+                        logger.info("not booked in one transaction: the payment was changed", extra=row)
             if booked is None:
                 transaction.set_rollback(True)
     except (DatabaseError, InterfaceError) as error:
         if booked is None:  # no transaction could be begun
             raise
         # Deferred constraints are checked by COMMIT, which may also be lost with its connection.
-        logger.warning("not booked at once: the commit failed", extra={"error": type(error).__name__})
+        logger.warning(
+            "not booked in one transaction: the commit failed", extra={"error": type(error).__name__}
+        )
         close_unusable_connection()
         return None
     if booked is not None:

@@ -64,7 +64,7 @@ def poll_on_schedule(attempt: PaymentAttempt, deadline: Deadline) -> OrderStatus
     try:
         answer, its_poll = _fetch(attempt, deadline)
     except NO_ANSWER as error:
-        logger.warning("no answer", extra={"category": error.error_category})
+        logger.warning("PhonePe did not answer a status request", extra={"category": error.error_category})
         return None
     apply_status(attempt.pk, answer, "worker", poll=its_poll)
     return answer
@@ -201,7 +201,9 @@ def _poll_all(payment: Payment, deadline: Deadline, source: str) -> Payment:
             try:
                 payment = poll(attempt, deadline, source)
             except NO_ANSWER as error:
-                logger.warning("no answer", extra={"category": error.error_category})
+                logger.warning(
+                    "PhonePe did not answer a status request", extra={"category": error.error_category}
+                )
     finally:
         polls_in_progress.end(payment.pk)
     payment.refresh_from_db()  # a webhook may have decided it meanwhile

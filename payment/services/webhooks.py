@@ -231,7 +231,10 @@ def process_event(event: WebhookEvent, seconds: int = QUICK_POLL_SECONDS) -> boo
             event.refund = find_unknown_refund(attempt, refund_id, paise, deadline)
             event.save(update_fields=["refund"])
     except NO_ANSWER as error:
-        logger.warning("no answer", extra={"event": event.pk, "category": error.error_category})
+        logger.warning(
+            "PhonePe did not answer about a webhook",
+            extra={"event": event.pk, "category": error.error_category},
+        )
         has_answered = False
     if (answered := _answered_when(event)) is not None:
         _finish(event, answered)

@@ -180,7 +180,7 @@ ENGLISH_ONLY = {
     "This call does not prove to come from PhonePe.",
     "This call has no body. Nothing was kept; please send it again.",
     "This is not done in production.",
-    "The simulated PhonePe did not tell its account.",
+    "The simulated PhonePe did not return its account.",
     "The simulated PhonePe does not answer.",
     "This payment has no page at the simulated PhonePe.",
     "The simulated order has ended already.",

@@ -20,15 +20,18 @@ class Command(PrintableCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         actions = parser.add_subparsers(dest="action", required=True)
         create = actions.add_parser("create", help="make a key and print it")
-        create.add_argument("name", help="of the program that will use it")
+        create.add_argument("name", help="name of the program that will use it")
         create.add_argument("--scope", action="append", required=True, choices=ApiKey.Scope.values)
-        create.add_argument("--days", type=int, help="it ends after so many days; without this, never")
+        create.add_argument("--days", type=int, help="days until it expires; without this it never does")
         actions.add_parser("list", help="every key, without the keys themselves")
         rotate = actions.add_parser("rotate", help="make a new key for an old one, which ends a little later")
         rotate.add_argument("prefix", help="how the old key begins, as `list` shows it")
         hours = OVERLAP // timedelta(hours=1)
         rotate.add_argument(
-            "--overlap-hours", type=int, default=hours, help=f"both are good; {hours} by default"
+            "--overlap-hours",
+            type=int,
+            default=hours,
+            help=f"hours in which both keys are valid; {hours} by default",
         )
         revoke = actions.add_parser("revoke", help="end a key at once")
         revoke.add_argument("prefix", help="how the key begins, as `list` shows it")

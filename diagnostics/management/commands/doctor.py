@@ -21,7 +21,7 @@ DATABASE_TIMEOUT = 1.5  # seconds, of the ten that the whole may take
 class Command(PrintableCommand):
     """Needs no database and no running server. `manage.py` itself reports settings that cannot be read."""
 
-    help = "Says what is broken, whose fault it is and what to do. Ends with 0 only when all is well."
+    help = "Says what is broken, whose fault it is and what to do. The exit status is 0 only if nothing is."
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -12,7 +12,9 @@ MARKS = {"pass": "+", "fail": "X", "not-run": "-"}
 
 
 class Command(PrintableCommand):
-    help = "Checks what has to be true before real payments. Ends with 0 only when nothing is left to do."
+    help = (
+        "Checks what has to be true before real payments. The exit status is 0 only if nothing is left to do."
+    )
     requires_system_checks = ()
 
     def add_arguments(self, parser: CommandParser) -> None:

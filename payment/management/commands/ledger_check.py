@@ -19,7 +19,7 @@ from payment.reconciliation.simulator_account import compare_account
 class Command(PrintableCommand):
     help = (
         "Checks that the ledger agrees with orders, refunds, disputes and bookings, and in simulation with the"
-        " simulated PhonePe's own account. Ends with 0 only when it does."
+        " simulated PhonePe's own account. The exit status is 0 only if it does."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -17,7 +17,7 @@ from payment.reconciliation.settlement import NotASettlement, read_file
 class Command(PrintableCommand):
     help = (
         "Compares a day of PhonePe with our payments and bookings, and with a settlement file."
-        " Changes nothing without --fix. Ends with 0 only when nothing differs."
+        " Changes nothing without --fix. The exit status is 0 only if nothing differs."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -45,7 +45,8 @@ def send_or_poll(refund: Refund, deadline: Deadline) -> None:
         poll_refund(refund, deadline, "worker")
     except NO_ANSWER as error:
         logger.warning(
-            "no answer about a refund", extra={"refund": str(refund), "category": error.error_category}
+            "PhonePe did not answer about a refund",
+            extra={"refund": str(refund), "category": error.error_category},
         )
 
 

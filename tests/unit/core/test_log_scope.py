@@ -108,6 +108,6 @@ def test_a_request_knows_nothing_of_the_one_before_it(said):
 
 def test_outside_of_requests_and_work_nothing_is_remembered(said):
     log_about("OKP-1", "order-1")
-    events.info("books differ")
+    events.info("the reconciliation found differences")
 
     assert keys(said[0]) == (None, None)

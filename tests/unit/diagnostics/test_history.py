@@ -21,7 +21,7 @@ ANSWER = {
     "success": True,
     "verdict": "ok",
     "culprit": "none",
-    "summary": "PhonePe is reached and knows us.",
+    "summary": "PhonePe is reached and accepts our credentials.",
     "took_ms": 12,
     "history": ["not kept again"],
 }

@@ -116,7 +116,7 @@ def test_a_refusal_at_every_address_of_phonepe_while_others_answer_is_a_firewall
     ports |= {"api-preprod.phonepe.com": refusing_port(), "api.phonepe.com": refusing_port()}
     answer = report_json(clients=clients)
     assert (answer["verdict"], answer["culprit"]) == ("connection_refused", "hosting")
-    assert "What settles it" in answer["next_action"]
+    assert "To be certain" in answer["next_action"]
 
 
 def test_a_refusal_by_all_hosts_is_a_fault_of_the_hosting(real_v1, name_server):

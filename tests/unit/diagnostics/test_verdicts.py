@@ -11,7 +11,7 @@ import pytest
 
 from diagnostics import dependencies, dependency_rules, webhook_check
 from diagnostics.dependencies import DATABASE_CACHE, SQLITE, TARGETS, CheckResult
-from diagnostics.dependency_rules import HAMPERING, STOPPING
+from diagnostics.dependency_rules import BLOCKING_RULES, MINOR_RULES
 from diagnostics.dns import NameServerAnswer, Resolution
 from diagnostics.enums import Culprit, Finding, Verdict
 from diagnostics.evidence import Evidence
@@ -357,7 +357,7 @@ def test_rules_about_dependencies_wait_for_no_word_that_no_check_says():
 
 
 def test_each_rule_about_a_dependency_is_the_first_for_some_result_of_its_check():
-    rules, chosen = (*STOPPING, *HAMPERING), set()
+    rules, chosen = (*BLOCKING_RULES, *MINOR_RULES), set()
     for name, word, target in product(TARGETS, words_of_checks(), ("host:1", f"{SQLITE} db", DATABASE_CACHE)):
         for fault, cause in ((word, ""), ("down", word)):
             check = CheckResult(name, target, ok=False, fault=fault, cause=cause)

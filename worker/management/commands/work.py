@@ -43,8 +43,8 @@ class Command(PrintableCommand):
             "--interval",
             type=float,
             default=5,
-            help="seconds after which due rows are looked for in any case; one at most while the database"
-            " announces none",
+            help="the longest pause between two looks for due rows, in seconds; at most 1 where the database"
+            " cannot notify the worker",
         )
 
     def handle(self, *args: Any, once: bool, interval: float, **options: Any) -> None:

@@ -69,7 +69,7 @@ def test_it_ends_with_zero_when_phonepe_is_reached_and_knows_us(phonepe_at):
         said, code = ask()
 
     assert code == 0
-    assert "PhonePe is reached and knows us." in said
+    assert "PhonePe is reached and accepts our credentials." in said
 
 
 def test_it_ends_with_one_and_names_fault_and_culprit(phonepe_at):

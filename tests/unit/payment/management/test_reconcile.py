@@ -30,7 +30,7 @@ def test_it_tells_the_difference_mends_it_when_asked_and_is_clean_afterwards(unh
     assert not Booking.objects.exists()
 
     told, code = today("--fix")
-    assert ("Differences: 1, mended: 1." in told, code) == (True, 1)
+    assert ("Differences: 1, repaired: 1." in told, code) == (True, 1)
 
     told, code = today()
     assert ("No differences." in told, code) == (True, 0)

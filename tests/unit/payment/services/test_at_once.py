@@ -278,7 +278,8 @@ def test_a_place_that_staff_take_back_meanwhile_is_no_error(payment, caplog):
         pay(payment)
 
     assert taken == [1]
-    lines = [record for record in caplog.records if record.getMessage() == "not booked at once"]
+    message = "not booked in one transaction: the payment was changed"
+    lines = [record for record in caplog.records if record.getMessage() == message]
     assert [(line.levelname, line.exc_info) for line in lines] == [("INFO", None)]
     assert Payment.objects.get().state == "SUCCESS"
 
