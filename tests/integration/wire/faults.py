@@ -1,4 +1,4 @@
-"""Everything that can go wrong between us and PhonePe: one row each, with the sort of harm it does.
+"""Everything that can go wrong between us and PhonePe: one row each, with its effect.
 
 A fault breaks a `Name` (where it leads to), a `Proxy` (the way out), or an `Exchange` (one request that had come).
 """
@@ -29,22 +29,24 @@ RETURNS = ("refund", "refund_status", "refund and refund_status")
 voids = itertools.count()
 
 
-class Harm(enum.Enum):
+class Effect(enum.Enum):
     """What a fault does to one message: all that `expectations.py` knows of a fault."""
 
-    NONE = "none: the transport recovers by itself"
-    UNSENT = "no byte of it was sent"
-    LOST = "it may have arrived; in fact it did not"
-    KEPT = "it may have arrived; in fact PhonePe has carried it out"
-    BUSY = "turned away unread, for a time that the caller can wait"
-    CLOSED = "turned away unread, for longer than the caller can wait"
-    REFUSED = "read and rejected"
-    DISPUTED = "read and rejected; but a refund that PhonePe already has is rejected in the same way"
-    RENEWED = "read and rejected because of the token"
-    WALLED = (
-        "it may have arrived; in fact a page of a firewall or proxy rejected it, and the token is renewed"
+    NONE = "no effect: the transport recovers by itself"
+    NOT_SENT = "not a byte of it was sent"
+    AMBIGUOUS_LOST = "it may have arrived; in fact it did not"
+    AMBIGUOUS_DONE = "it may have arrived; in fact PhonePe has carried it out"
+    THROTTLED = "rejected unread (rate limit), for a time that the caller can wait"
+    THROTTLED_LONG = "rejected unread (rate limit), for longer than the caller can wait"
+    REJECTED = "read and rejected"
+    REJECTED_OR_DUPLICATE = (
+        "read and rejected; but a refund that PhonePe already has is rejected in the same way"
     )
-    STRANGE = "answered with a status that we do not know"
+    TOKEN_REJECTED = "read and rejected because of the token"
+    BLOCKED = (
+        "it may have arrived; in fact a firewall or proxy answered with a page, and the token is renewed"
+    )
+    UNKNOWN_STATUS = "answered with a status that we do not know"
 
 
 @dataclass(frozen=True)
@@ -72,13 +74,13 @@ Exchange = Callable[[Server, socket.socket, PassOn], None]
 class Fault:
     """`category`: what each broken try is called. `silent`: nobody says anything until our patience ends.
 
-    `otherwise`: the harm it does to another operation, by "operation" or "operation v2"; `called` likewise.
+    `otherwise`: its effect on another operation, by "operation" or "operation v2"; `called` likewise.
     `kept`: it meets a connection that was left open by an earlier call; `farewell` is what PhonePe says on it, before
     it hangs up, while nobody asks.
     """
 
     title: str
-    harm: Harm
+    effect: Effect
     category: str
     name: Name | None = None
     proxy: Proxy = None
@@ -88,12 +90,12 @@ class Fault:
     kept: bool = False
     farewell: bytes | None = None
     wait: float = 0.0
-    otherwise: dict[str, Harm] = field(default_factory=dict, hash=False)
+    otherwise: dict[str, Effect] = field(default_factory=dict, hash=False)
     called: dict[str, str] = field(default_factory=dict, hash=False)
 
-    def harm_to(self, operation: str, generation: str) -> Harm:
+    def effect_on(self, operation: str, generation: str) -> Effect:
         by_generation = self.otherwise.get(f"{operation} {generation}")
-        return by_generation or self.otherwise.get(operation, self.harm)
+        return by_generation or self.otherwise.get(operation, self.effect)
 
     def category_of(self, operation: str) -> str:
         return self.called.get(operation, self.category)
@@ -307,73 +309,81 @@ UNKNOWN_WORDS = b'{"success": true, "code": "A_WORD_OF_NEXT_YEAR", "state": "NAP
 
 BESIDES_TOKEN = ("pay", "status", "everything", *RETURNS)
 # What was answered in strange words was answered, unless a page was to come; nothing else said twice helps.
-ANSWERED = {operation: Harm.STRANGE for operation in BESIDES_TOKEN if operation != "pay"}
+ANSWERED = {operation: Effect.UNKNOWN_STATUS for operation in BESIDES_TOKEN if operation != "pay"}
 
 
-def in_v2(harm: Harm) -> dict[str, Harm]:
-    return {f"{operation} v2": harm for operation in BESIDES_TOKEN}
+def in_v2(effect: Effect) -> dict[str, Effect]:
+    return {f"{operation} v2": effect for operation in BESIDES_TOKEN}
 
 
 NAMES = (
-    Fault("refuses the connection", Harm.UNSENT, "CONNECTION_REFUSED", name=nobody),
+    Fault("refuses the connection", Effect.NOT_SENT, "CONNECTION_REFUSED", name=nobody),
     Fault(
-        "never accepts, its queue is full", Harm.UNSENT, "CONNECTION_TIMEOUT", name=full_queue, silent=True
+        "never accepts, its queue is full",
+        Effect.NOT_SENT,
+        "CONNECTION_TIMEOUT",
+        name=full_queue,
+        silent=True,
     ),
-    Fault("drops every packet", Harm.UNSENT, "CONNECTION_TIMEOUT", name=dropped_packets, silent=True),
-    Fault("no way there", Harm.UNSENT, "NETWORK_UNREACHABLE", name=no_way_there),
-    Fault("unknown name", Harm.UNSENT, "DNS_ERROR", name=unknown_name),
-    Fault("name server never answers", Harm.UNSENT, "DNS_ERROR", name=silent_resolver, silent=True),
-    Fault("first of two addresses refuses", Harm.NONE, "", name=dead_first_address),
-    Fault("first of two addresses is silent", Harm.NONE, "", name=silent_first_address, silent=True),
+    Fault("drops every packet", Effect.NOT_SENT, "CONNECTION_TIMEOUT", name=dropped_packets, silent=True),
+    Fault("no route", Effect.NOT_SENT, "NETWORK_UNREACHABLE", name=no_way_there),
+    Fault("unknown name", Effect.NOT_SENT, "DNS_ERROR", name=unknown_name),
+    Fault("name server never answers", Effect.NOT_SENT, "DNS_ERROR", name=silent_resolver, silent=True),
+    Fault("first of two addresses refuses", Effect.NONE, "", name=dead_first_address),
+    Fault("first of two addresses is silent", Effect.NONE, "", name=silent_first_address, silent=True),
     Fault(
         "TLS handshake never ends",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "TLS_ERROR",
         name=somebody(servers.is_silent),
         silent=True,
     ),
-    Fault("resets in the TLS handshake", Harm.UNSENT, "CONNECTION_RESET", name=somebody(servers.resets)),
+    Fault("resets in the TLS handshake", Effect.NOT_SENT, "CONNECTION_RESET", name=somebody(servers.resets)),
     Fault(
         "speaks no TLS",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "TLS_ERROR",
         name=somebody(greets),
     ),
     Fault(
         "untrusted certificate",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "TLS_ERROR",
         name=behind(lambda context: context.stranger.issue(context.host)),
     ),
     Fault(
         "expired certificate",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "TLS_ERROR",
         name=behind(lambda context: context.authority.issue(context.host, ends=-YEAR / 12)),
     ),
     Fault(
         "certificate for another host",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "TLS_ERROR",
         name=behind(lambda context: context.authority.issue("other.test")),
     ),
 )
 PROXIES = (
-    Fault("proxy refuses", Harm.UNSENT, "PROXY_ERROR", name=nobody, by_proxy=True),
-    Fault("proxy of an unknown name", Harm.UNSENT, "PROXY_ERROR", name=unknown_name, by_proxy=True),
-    Fault("proxy's queue is full", Harm.UNSENT, "PROXY_ERROR", name=full_queue, by_proxy=True, silent=True),
+    Fault("proxy refuses", Effect.NOT_SENT, "PROXY_ERROR", name=nobody, by_proxy=True),
+    Fault("proxy of an unknown name", Effect.NOT_SENT, "PROXY_ERROR", name=unknown_name, by_proxy=True),
+    Fault(
+        "proxy's queue is full", Effect.NOT_SENT, "PROXY_ERROR", name=full_queue, by_proxy=True, silent=True
+    ),
     Fault(
         "proxy wants a login",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "PROXY_ERROR",
         proxy=says_no("407 Proxy Authentication Required"),
         by_proxy=True,
     ),
-    Fault("proxy forbids CONNECT", Harm.UNSENT, "PROXY_ERROR", proxy=says_no("403 Forbidden"), by_proxy=True),
-    Fault("proxy hangs up", Harm.UNSENT, "PROXY_ERROR", proxy=servers.reads_and_hangs_up, by_proxy=True),
+    Fault(
+        "proxy forbids CONNECT", Effect.NOT_SENT, "PROXY_ERROR", proxy=says_no("403 Forbidden"), by_proxy=True
+    ),
+    Fault("proxy hangs up", Effect.NOT_SENT, "PROXY_ERROR", proxy=servers.reads_and_hangs_up, by_proxy=True),
     Fault(
         "proxy never answers",
-        Harm.UNSENT,
+        Effect.NOT_SENT,
         "PROXY_ERROR",
         proxy=servers.reads_and_is_silent,
         by_proxy=True,
@@ -381,88 +391,121 @@ PROXIES = (
     ),
 )
 EXCHANGES = (
-    Fault("takes it and never answers", Harm.KEPT, "READ_TIMEOUT", exchange=keeps_silent(True), silent=True),
-    Fault("loses it and never answers", Harm.LOST, "READ_TIMEOUT", exchange=keeps_silent(False), silent=True),
-    Fault("answers a byte a second", Harm.KEPT, "READ_TIMEOUT", exchange=drips, silent=True),
-    Fault("resets before reading it", Harm.LOST, "CONNECTION_RESET", exchange=resets(False)),
-    Fault("resets after reading it", Harm.KEPT, "CONNECTION_RESET", exchange=resets(True)),
-    Fault("resets in the middle of its answer", Harm.KEPT, "CONNECTION_RESET", exchange=resets_in_the_middle),
-    Fault("hangs up without a word", Harm.LOST, "CONNECTION_RESET", exchange=hangs_up),
-    Fault("500", Harm.LOST, "GATEWAY_5XX", exchange=says(500, b'{"code": "INTERNAL_SERVER_ERROR"}')),
-    Fault("500 after carrying it out", Harm.KEPT, "GATEWAY_5XX", exchange=says(500, b"{}", carried_out=True)),
-    Fault("502 HTML", Harm.LOST, "GATEWAY_5XX", exchange=says(502, HTML, "text/html")),
-    Fault("503", Harm.LOST, "GATEWAY_5XX", exchange=says(503, b"")),
-    Fault("429", Harm.BUSY, "RATE_LIMITED", exchange=says(429, TOO_MANY)),
+    Fault(
+        "takes it and never answers",
+        Effect.AMBIGUOUS_DONE,
+        "READ_TIMEOUT",
+        exchange=keeps_silent(True),
+        silent=True,
+    ),
+    Fault(
+        "loses it and never answers",
+        Effect.AMBIGUOUS_LOST,
+        "READ_TIMEOUT",
+        exchange=keeps_silent(False),
+        silent=True,
+    ),
+    Fault("answers a byte a second", Effect.AMBIGUOUS_DONE, "READ_TIMEOUT", exchange=drips, silent=True),
+    Fault("resets before reading it", Effect.AMBIGUOUS_LOST, "CONNECTION_RESET", exchange=resets(False)),
+    Fault("resets after reading it", Effect.AMBIGUOUS_DONE, "CONNECTION_RESET", exchange=resets(True)),
+    Fault(
+        "resets in the middle of its answer",
+        Effect.AMBIGUOUS_DONE,
+        "CONNECTION_RESET",
+        exchange=resets_in_the_middle,
+    ),
+    Fault("closes without an answer", Effect.AMBIGUOUS_LOST, "CONNECTION_RESET", exchange=hangs_up),
+    Fault(
+        "500", Effect.AMBIGUOUS_LOST, "GATEWAY_5XX", exchange=says(500, b'{"code": "INTERNAL_SERVER_ERROR"}')
+    ),
+    Fault(
+        "500 after carrying it out",
+        Effect.AMBIGUOUS_DONE,
+        "GATEWAY_5XX",
+        exchange=says(500, b"{}", carried_out=True),
+    ),
+    Fault("502 HTML", Effect.AMBIGUOUS_LOST, "GATEWAY_5XX", exchange=says(502, HTML, "text/html")),
+    Fault("503", Effect.AMBIGUOUS_LOST, "GATEWAY_5XX", exchange=says(503, b"")),
+    Fault("429", Effect.THROTTLED, "RATE_LIMITED", exchange=says(429, TOO_MANY)),
     Fault(
         "429, Retry-After 1",
-        Harm.BUSY,
+        Effect.THROTTLED,
         "RATE_LIMITED",
         exchange=says(429, TOO_MANY, "application/json", "Retry-After: 1"),
         wait=1.0,
     ),
     Fault(
         "429, Retry-After 60",
-        Harm.CLOSED,
+        Effect.THROTTLED_LONG,
         "RATE_LIMITED",
         exchange=says(429, TOO_MANY, "application/json", "Retry-After: 60"),
     ),
     Fault(
         "400",
-        Harm.REFUSED,
+        Effect.REJECTED,
         "REJECTED",
         exchange=says(400, BAD_REQUEST),
-        otherwise={"refund": Harm.DISPUTED, "refund and refund_status": Harm.DISPUTED},
+        otherwise={
+            "refund": Effect.REJECTED_OR_DUPLICATE,
+            "refund and refund_status": Effect.REJECTED_OR_DUPLICATE,
+        },
         called={"token": "AUTHENTICATION"},
     ),
-    Fault("408", Harm.LOST, "GATEWAY_5XX", exchange=says(408, b"")),
+    Fault("408", Effect.AMBIGUOUS_LOST, "GATEWAY_5XX", exchange=says(408, b"")),
     Fault(
         "401",
-        Harm.REFUSED,
+        Effect.REJECTED,
         "AUTHENTICATION",
         exchange=says(401, UNAUTHORIZED),
-        otherwise=in_v2(Harm.RENEWED),
+        otherwise=in_v2(Effect.TOKEN_REJECTED),
     ),
     Fault(
         "401 HTML",
-        Harm.LOST,
+        Effect.AMBIGUOUS_LOST,
         "BLOCKED_RESPONSE",
         exchange=says(401, HTML, "text/html"),
-        otherwise=in_v2(Harm.WALLED),
+        otherwise=in_v2(Effect.BLOCKED),
     ),
-    Fault("403 HTML", Harm.LOST, "BLOCKED_RESPONSE", exchange=says(403, HTML, "text/html")),
+    Fault("403 HTML", Effect.AMBIGUOUS_LOST, "BLOCKED_RESPONSE", exchange=says(403, HTML, "text/html")),
     Fault(
         "302",
-        Harm.LOST,
+        Effect.AMBIGUOUS_LOST,
         "BLOCKED_RESPONSE",
         exchange=says(302, b"", "text/html", "Location: https://login.test/"),
     ),
-    Fault("200 HTML", Harm.LOST, "BLOCKED_RESPONSE", exchange=says(200, HTML, "text/html")),
+    Fault("200 HTML", Effect.AMBIGUOUS_LOST, "BLOCKED_RESPONSE", exchange=says(200, HTML, "text/html")),
     Fault(
         "200 HTML after carrying it out",
-        Harm.KEPT,
+        Effect.AMBIGUOUS_DONE,
         "BLOCKED_RESPONSE",
         exchange=says(200, HTML, "text/html", carried_out=True),
     ),
-    Fault("cut JSON", Harm.KEPT, "BAD_RESPONSE", exchange=cuts_the_json),
+    Fault("cut JSON", Effect.AMBIGUOUS_DONE, "BAD_RESPONSE", exchange=cuts_the_json),
     Fault(
         "wrong types",
-        Harm.KEPT,
+        Effect.AMBIGUOUS_DONE,
         "BAD_RESPONSE",
         exchange=says(200, WRONG_TYPES, carried_out=True),
         otherwise=ANSWERED,
     ),
     Fault(
-        "unknown words",
-        Harm.KEPT,
+        "unknown state and code",
+        Effect.AMBIGUOUS_DONE,
         "BAD_RESPONSE",
         exchange=says(200, UNKNOWN_WORDS, carried_out=True),
         otherwise=ANSWERED,
     ),
-    Fault("20 MB", Harm.KEPT, "BAD_RESPONSE", exchange=floods),
+    Fault("20 MB", Effect.AMBIGUOUS_DONE, "BAD_RESPONSE", exchange=floods),
 )
 # On a connection that an earlier call has left open.
 KEPT = (
-    Fault("hung up while idle", Harm.NONE, "", kept=True, farewell=b""),
-    Fault("408 while idle, then hung up", Harm.NONE, "", kept=True, farewell=message(408, b"")),
-    Fault("kept, hangs up as the message comes", Harm.LOST, "CONNECTION_RESET", exchange=hangs_up, kept=True),
+    Fault("hung up while idle", Effect.NONE, "", kept=True, farewell=b""),
+    Fault("408 while idle, then hung up", Effect.NONE, "", kept=True, farewell=message(408, b"")),
+    Fault(
+        "kept, hangs up as the message comes",
+        Effect.AMBIGUOUS_LOST,
+        "CONNECTION_RESET",
+        exchange=hangs_up,
+        kept=True,
+    ),
 )

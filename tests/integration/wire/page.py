@@ -17,7 +17,7 @@ from tests.integration.wire.expectations import (
     Outcome,
     outcome_of,
 )
-from tests.integration.wire.faults import RETURNS, Fault, Harm
+from tests.integration.wire.faults import RETURNS, Effect, Fault
 from tests.integration.wire.rows import FAULTS, GENERATIONS, is_told_apart
 
 PAGE = ROOT / "docs" / "wire-table.md"
@@ -36,7 +36,7 @@ that did not fail. `|` separates the orders of one payment. Then follow the resu
 | result | means | payment, attempt |
 |---|---|---|
 | page | the checkout page is open | PENDING, PENDING; an order whose page was lost is PENDING and polled, too |
-| 503 | nothing was sent, or PhonePe turned it away unread | PENDING, CREATED; the next click sends it again |
+| 503 | nothing was sent, or PhonePe's rate limit rejected it unread | PENDING, CREATED; the next click sends it again |
 | 502 | PhonePe has rejected the request | FAILED, FAILED; the cart is free, the next click makes a new payment |
 | 504 | it may have arrived; its outcome is not known | PENDING, UNKNOWN; the worker polls, the next click polls first |
 | 409 | three orders, and the pages of all three were lost | PENDING, three times PENDING; no fourth order |
@@ -73,9 +73,9 @@ TITLES = {
 
 
 def text() -> str:
-    harms = "\n".join(f"- {harm.name}: {harm.value}" for harm in Harm)
+    effects = "\n".join(f"- {effect.name}: {effect.value}" for effect in Effect)
     return (
-        "\n".join([OPENING + harms, *(line for operation in TITLES for line in _section(operation))]) + "\n"
+        "\n".join([OPENING + effects, *(line for operation in TITLES for line in _section(operation))]) + "\n"
     )
 
 
@@ -96,9 +96,9 @@ def _lines(fault: Fault, operation: str, wheres: tuple[str, ...]) -> Iterator[st
     told: dict[str, list[str]] = {}
     for generation in spoken:
         cells = [_cell(fault, operation, where, generation) for where in wheres]
-        harm = fault.harm_to(operation, generation).name
+        effect = fault.effect_on(operation, generation).name
         if any(cells):
-            line = f"{harm} | {fault.category_of(operation) or '–'} | {' | '.join(cells)} |"
+            line = f"{effect} | {fault.category_of(operation) or '–'} | {' | '.join(cells)} |"
             told.setdefault(line, []).append(generation.upper())
     for line, generations in told.items():
         only = f" ({', '.join(generations)})" if len(generations) < len(spoken) else ""
@@ -108,7 +108,7 @@ def _lines(fault: Fault, operation: str, wheres: tuple[str, ...]) -> Iterator[st
 def _cell(fault: Fault, operation: str, where: str, generation: str) -> str:
     if not is_told_apart(fault, operation, where, generation):
         return ""
-    outcome = outcome_of(operation, where, fault.harm_to(operation, generation), fault.silent)
+    outcome = outcome_of(operation, where, fault.effect_on(operation, generation), fault.silent)
     tries = outcome.tries.replace("|", "\\|")
     return f"`{tries}`: {outcome.told}, {_known(outcome, 'refund' if operation in RETURNS else 'order')}"
 

@@ -7,14 +7,14 @@ import pytest
 from tests.integration.wire.endpoints import HOSTS
 from tests.integration.wire.endpoints import PROXIES as PROXY_HOSTS
 from tests.integration.wire.expectations import ALL, FIRST, ONCE, TOKEN, Outcome, outcome_of
-from tests.integration.wire.faults import EXCHANGES, KEPT, NAMES, PROXIES, RETURNS, Fault, Harm
+from tests.integration.wire.faults import EXCHANGES, KEPT, NAMES, PROXIES, RETURNS, Effect, Fault
 
 FAULTS = (*NAMES, *PROXIES, *EXCHANGES, *KEPT)
-# Money on its way back meets the same wire: of the faults that do the same harm one is enough.
+# Refunds meet the same faults: of the faults with the same effect one is enough.
 ON_THE_WAY_BACK = {
     *("refuses the connection", "proxy refuses", "takes it and never answers", "loses it and never answers"),
     *("resets before reading it", "408", "500 after carrying it out", "429", "429, Retry-After 60", "400"),
-    *("401", "401 HTML", "cut JSON", "unknown words", "hung up while idle"),
+    *("401", "401 HTML", "cut JSON", "unknown state and code", "hung up while idle"),
     "kept, hangs up as the message comes",
 }
 GENERATIONS = ("v1", "v2")
@@ -37,12 +37,12 @@ class Case:
     generation: str
 
     @property
-    def harm(self) -> Harm:
-        return self.fault.harm_to(self.operation, self.generation)
+    def effect(self) -> Effect:
+        return self.fault.effect_on(self.operation, self.generation)
 
     @property
     def expected(self) -> Outcome:
-        return outcome_of(self.operation, self.where, self.harm, self.fault.silent)
+        return outcome_of(self.operation, self.where, self.effect, self.fault.silent)
 
     @property
     def category(self) -> str:
@@ -85,7 +85,7 @@ def is_told_apart(fault: Fault, operation: str, where: str, generation: str) -> 
     """Not a row: what it cannot meet, and a silence that ends, which needs more time than it proves."""
     if not can_meet(operation, fault) or (where == ONCE and fault.silent):
         return False
-    return outcome_of(operation, where, fault.harm_to(operation, generation), fault.silent) is not None
+    return outcome_of(operation, where, fault.effect_on(operation, generation), fault.silent) is not None
 
 
 def can_meet(operation: str, fault: Fault) -> bool:

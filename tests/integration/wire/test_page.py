@@ -7,7 +7,7 @@ import pytest
 
 from tests.integration.wire import page
 from tests.integration.wire.expectations import EXPECTED, SILENCE
-from tests.integration.wire.faults import Harm
+from tests.integration.wire.faults import Effect
 from tests.integration.wire.rows import FAULTS, GENERATIONS, ON_THE_WAY_BACK, can_meet
 
 
@@ -27,7 +27,7 @@ WHERES = ["the first of two", "both", "the only one, once"]
 )
 def test_the_law_knows_every_harm_that_any_fault_can_do(operation, where):
     done = {
-        fault.harm_to(operation, each)
+        fault.effect_on(operation, each)
         for fault in FAULTS
         for each in GENERATIONS[operation == "token" :]
         if can_meet(operation, fault)
@@ -37,9 +37,9 @@ def test_the_law_knows_every_harm_that_any_fault_can_do(operation, where):
 
 def test_no_refund_is_said_again_before_phonepe_was_asked_unless_nothing_was_sent_or_it_was_turned_away():
     for where in WHERES[:2]:
-        for harm, outcome in EXPECTED["refund", where].items():
+        for effect, outcome in EXPECTED["refund", where].items():
             again = re.search(r"refund \d!(?: token \d)? refund \d", outcome.tries)
-            assert bool(again) == (harm in {Harm.UNSENT, Harm.BUSY, Harm.RENEWED})
+            assert bool(again) == (effect in {Effect.NOT_SENT, Effect.THROTTLED, Effect.TOKEN_REJECTED})
 
 
 def test_every_fault_on_the_way_back_is_one():
@@ -57,8 +57,8 @@ def test_no_row_lets_the_buyer_hold_two_pages_and_no_order_is_open_that_we_call_
 
 def test_every_harm_is_done_by_some_fault():
     assert {
-        fault.harm_to(operation, each)
+        fault.effect_on(operation, each)
         for fault in FAULTS
         for operation in ("pay", "status", "refund")
         for each in GENERATIONS
-    } == set(Harm)
+    } == set(Effect)

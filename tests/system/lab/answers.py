@@ -44,13 +44,13 @@ WORDS: tuple[tuple[str, int, object, Verdict, str, str], ...] = (
      V.BAD_CREDENTIALS, CREDENTIALS, "dashboard"),
     ("unauthorized_client of OAuth", 401, {"error": "unauthorized_client"}, V.BAD_CREDENTIALS, CREDENTIALS,
      "dashboard"),
-    ("401 without a word", 401, b"", V.BAD_CREDENTIALS, CREDENTIALS, "dashboard"),
+    ("401 without a code", 401, b"", V.BAD_CREDENTIALS, CREDENTIALS, "dashboard"),
     ("401 with a code of next year", 401, {"code": "TOKEN_REVOKED", "message": "revoked"}, V.BAD_CREDENTIALS,
      CREDENTIALS, "TOKEN_REVOKED"),
     ("401 with a page", 401, "<html><title>401 Authorization Required</title></html>", V.BAD_CREDENTIALS, CREDENTIALS,
      "dashboard"),
     ("403 of an API gateway", 403, {"message": "Forbidden"}, V.HTTP_BLOCKED, PHONEPE, "message below"),
-    ("403 without a word", 403, b"", V.HTTP_BLOCKED, PHONEPE, "message below"),
+    ("403 without a code", 403, b"", V.HTTP_BLOCKED, PHONEPE, "message below"),
     ("error code 1020 of Cloudflare", 403, b"error code: 1020", V.HTTP_BLOCKED, PHONEPE, "message below"),
     ("Cloudflare's block page", 403, "<html><title>Attention Required! | Cloudflare</title></html>", V.HTTP_BLOCKED,
      PHONEPE, "message below"),
@@ -70,7 +70,7 @@ WORDS: tuple[tuple[str, int, object, Verdict, str, str], ...] = (
     ("a list in the place of an object", 200, [1, 2], V.PHONEPE_DOWN, PHONEPE, ""),
     ("nothing with 200", 200, b"", V.PHONEPE_DOWN, PHONEPE, ""),
     ("429 with a page", 429, "<html><title>Too Many Requests</title></html>", V.RATE_LIMITED, PHONEPE, "Wait"),
-    ("429 without a word", 429, b"", V.RATE_LIMITED, PHONEPE, "Wait"),
+    ("429 without a code", 429, b"", V.RATE_LIMITED, PHONEPE, "Wait"),
     ("client not found, 400", 400, {"message": "Bad Request: Client Not Found"}, V.WRONG_ENVIRONMENT, CREDENTIALS, ""),
 )  # fmt: skip
 CODES: tuple[tuple[str, int, Verdict, str, str], ...] = (
@@ -122,7 +122,7 @@ HEADERS: tuple[tuple[str, int, tuple[str, ...], Verdict, str, str], ...] = (
     ("429, wait until a date", 429, ("Retry-After: Fri, 31 Dec 2027 23:59:59 GMT",), V.RATE_LIMITED, PHONEPE, "Wait"),
     ("503, wait 60 s", 503, ("Retry-After: 60",), V.PHONEPE_DOWN, PHONEPE, "503"),
     *(
-        (f"{status} of the question only", status, ("Location: https://www.phonepe.com/",), V.HTTP_BLOCKED,
+        (f"{status} of the status request only", status, ("Location: https://www.phonepe.com/",), V.HTTP_BLOCKED,
          CONFIGURATION, "PHONEPE_BASE_URL")
         for status in (301, 302, 307, 308)
     ),

@@ -54,7 +54,7 @@ def _mail_servers_out_of_reach() -> Iterator[Case]:
         ("name unknown", {"told": "NXDOMAIN"}),
     ):
         yield Case(
-            f"mail server {title}", "v2", "our house", mail_server(change), Verdict.MAIL_DOWN, THIS_SERVER, "down",
+            f"mail server {title}", "v2", "dependencies", mail_server(change), Verdict.MAIL_DOWN, THIS_SERVER, "down",
             dependency="mail", named="mail.hosting.example:2525",
         )  # fmt: skip
 
@@ -62,7 +62,7 @@ def _mail_servers_out_of_reach() -> Iterator[Case]:
 def _mail_servers_that_refuse() -> Iterator[Case]:
     for title, behave, url, named in (
         ("refuses our login", actors.mail_server("AUTH PLAIN LOGIN"), SMTP_URL, "user and password in EMAIL_URL"),
-        ("wants a password of programs", actors.mail_server("AUTH PLAIN", login=b"534 5.7.9 App password required"),
+        ("wants an app password", actors.mail_server("AUTH PLAIN", login=b"534 5.7.9 App password required"),
          SMTP_URL, "user and password in EMAIL_URL"),
         ("takes no logins", actors.mail_server(), SMTP_URL, "user and password in EMAIL_URL"),
         ("without STARTTLS", actors.mail_server("AUTH PLAIN"), SMTP_URL.replace("smtp:", "smtp+tls:"), "smtps://"),
@@ -74,7 +74,7 @@ def _mail_servers_that_refuse() -> Iterator[Case]:
          SMTP_URL, "user and password in EMAIL_URL"),
         ("cannot check logins now", actors.mail_server("AUTH PLAIN", login=b"454 4.7.0 Temporary failure"),
          SMTP_URL, "mail.hosting.example:2525"),
-        ("turns us away", actors.tell_at_once(b"554 5.7.1 Your address is on a block list\r\n"), SMTP_URL,
+        ("refuses our address", actors.tell_at_once(b"554 5.7.1 Your address is on a block list\r\n"), SMTP_URL,
          "block list"),
         ("has too many clients", actors.tell_at_once(b"421 4.7.0 Too many connections\r\n"), SMTP_URL,
          "Too many connections"),
@@ -84,7 +84,7 @@ def _mail_servers_that_refuse() -> Iterator[Case]:
          "mail.hosting.example:2525"),
     ):  # fmt: skip
         yield Case(
-            f"mail server {title}", "v2", "our house", mailing(behave, url), Verdict.MAIL_DOWN, THIS_SERVER, "down",
+            f"mail server {title}", "v2", "dependencies", mailing(behave, url), Verdict.MAIL_DOWN, THIS_SERVER, "down",
             dependency="mail", named=named,
         )  # fmt: skip
 
@@ -93,17 +93,17 @@ def _encrypted_mail_servers() -> Iterator[Case]:
     for title, dates, named in (
         ("an expired certificate", {"ends": -timedelta(days=1)}, "certificate"),
         ("a certificate of another name", {"names": ("smtp.hosting.example",)}, "certificate"),
-        ("a certificate of nobody's", {"by": "stranger"}, "certificate"),
+        ("a certificate of an unknown authority", {"by": "stranger"}, "certificate"),
     ):
         yield Case(
-            f"mail server with {title}", "v2", "our house", encrypted_mail(**dates), Verdict.MAIL_DOWN, THIS_SERVER,
+            f"mail server with {title}", "v2", "dependencies", encrypted_mail(**dates), Verdict.MAIL_DOWN, THIS_SERVER,
             "down", dependency="mail", named=named,
         )  # fmt: skip
-    yield Case("mail server that speaks TLS", "v2", "our house", encrypted_mail(), OK, NONE)
+    yield Case("mail server that speaks TLS", "v2", "dependencies", encrypted_mail(), OK, NONE)
     well = actors.mail_server("AUTH PLAIN", login=b"235 welcome")
-    yield Case("mail server that works", "v2", "our house", mail_server({"behave": well}), OK, NONE)
+    yield Case("mail server that works", "v2", "dependencies", mail_server({"behave": well}), OK, NONE)
     greets = mailing(actors.greeting, SMTP_URL.replace("okpuja:lab-mail-password@", ""))
-    yield Case("mail server without a login", "v2", "our house", greets, OK, NONE)
+    yield Case("mail server without a login", "v2", "dependencies", greets, OK, NONE)
 
 
 def _brokers() -> Iterator[Case]:
@@ -113,7 +113,7 @@ def _brokers() -> Iterator[Case]:
         ("of a cluster refuses", f"amqp://{BROKER}:5671;amqp://{BROKER}:5670", f"{BROKER}:5671"),
     ):
         yield Case(
-            f"broker {title}", "v2", "our house", _broker_at(url), Verdict.BROKER_DOWN, THIS_SERVER, "down",
+            f"broker {title}", "v2", "dependencies", _broker_at(url), Verdict.BROKER_DOWN, THIS_SERVER, "down",
             dependency="broker", named=named,
         )  # fmt: skip
     for title, url in (
@@ -121,15 +121,15 @@ def _brokers() -> Iterator[Case]:
         ("in a folder", "filesystem://"),
         ("of a cluster takes connections", f"amqp://{BROKER}:5670;amqp://{BROKER}:5672"),
     ):
-        yield Case(f"broker {title}", "v2", "our house", _broker_at(url), OK, NONE)
+        yield Case(f"broker {title}", "v2", "dependencies", _broker_at(url), OK, NONE)
     yield Case(
-        "broker's name unknown", "v2", "our house", broker({"told": "NXDOMAIN"}), Verdict.BROKER_DOWN, THIS_SERVER,
+        "broker's name unknown", "v2", "dependencies", broker({"told": "NXDOMAIN"}), Verdict.BROKER_DOWN, THIS_SERVER,
         "down", dependency="broker", named=f"{BROKER}:5672",
     )  # fmt: skip
     for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
         for generation in GENERATIONS:
             yield Case(
-                f"broker {title}", generation, "our house", broker(change), Verdict.BROKER_DOWN, THIS_SERVER, "down",
+                f"broker {title}", generation, "dependencies", broker(change), Verdict.BROKER_DOWN, THIS_SERVER, "down",
                 dependency="broker", named="broker.hosting.example:5672",
             )  # fmt: skip
 
@@ -186,7 +186,7 @@ def broker(change: dict[str, object]) -> Callable[[Testbed], None]:
 
 def _disks() -> Iterator[Case]:
     yield Case(
-        "disk full", "v2", "our house", full_disk, Verdict.DISK_FULL, THIS_SERVER, "full", dependency="disk",
+        "disk full", "v2", "dependencies", full_disk, Verdict.DISK_FULL, THIS_SERVER, "full", dependency="disk",
         named="Make room",
     )  # fmt: skip
 
@@ -202,12 +202,12 @@ def full_disk(testbed: Testbed) -> None:
 def _caches() -> Iterator[Case]:
     for title, change in (("refused", {"listens": False}), ("drops packets", {"is_deaf": True})):
         yield Case(
-            f"cache {title}", "v2", "our house", cache(change), Verdict.MISCONFIGURED, THIS_SERVER, "down",
+            f"cache {title}", "v2", "dependencies", cache(change), Verdict.MISCONFIGURED, THIS_SERVER, "down",
             dependency="cache", named="cache.hosting.example:6379",
             look=with_redis,
         )  # fmt: skip
     yield Case(
-        "cache without its table", "v2", "our house", nothing, Verdict.MISCONFIGURED, THIS_SERVER, "down",
+        "cache without its table", "v2", "dependencies", nothing, Verdict.MISCONFIGURED, THIS_SERVER, "down",
         dependency="cache", named="createcachetable", look=lambda testbed: testbed.ask_doctor(CACHE_URL="db://no_such_table"),
     )  # fmt: skip
 
@@ -224,10 +224,10 @@ def cache(change: dict[str, object]) -> Callable[[Testbed], None]:
 
 def _workers() -> Iterator[Case]:
     yield Case(
-        "worker stopped", "v2", "our house", nothing, Verdict.WORKER_DOWN, THIS_SERVER, "down",
+        "worker stopped", "v2", "dependencies", nothing, Verdict.WORKER_DOWN, THIS_SERVER, "down",
         dependency="worker", named="manage.py work", look=_after_the_worker_was_killed,
     )  # fmt: skip
-    yield Case("worker that works", "v2", "our house", nothing, OK, NONE, look=_while_the_worker_works)
+    yield Case("worker that works", "v2", "dependencies", nothing, OK, NONE, look=_while_the_worker_works)
 
 
 def _while_the_worker_works(testbed: Testbed) -> Wire:
@@ -264,7 +264,7 @@ def _due(since: timedelta) -> PaymentAttempt:
 
 def _databases() -> Iterator[Case]:
     mine = functools.partial(
-        Case, generation="v2", where="our house", culprit=THIS_SERVER, dependency="database"
+        Case, generation="v2", where="dependencies", culprit=THIS_SERVER, dependency="database"
     )
     yield mine(
         "database older than the code", arrange=nothing, verdict=Verdict.MISCONFIGURED,

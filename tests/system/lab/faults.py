@@ -143,8 +143,8 @@ CONNECTIONS = (
     Fault("cut as TLS begins", behaves(actors.cut), Verdict.CONNECTION_RESET, Finding.RESET, *SHUT),
 )  # fmt: skip
 TLS = (
-    Fault("certificate of nobody's", shows("router.example", by="stranger"), Verdict.TLS_UNTRUSTED, Finding.UNTRUSTED,
-          HOSTING, of_all=HOSTING),
+    Fault("certificate of an unknown authority", shows("router.example", by="stranger"), Verdict.TLS_UNTRUSTED,
+          Finding.UNTRUSTED, HOSTING, of_all=HOSTING),
     Fault("certificate without its issuer", shows(by="stranger"), Verdict.TLS_UNTRUSTED, Finding.CHAIN_INCOMPLETE,
           HOSTING, of_all=HOSTING),
     Fault("certificate expired", shows(ends=-timedelta(days=1)), Verdict.TLS_EXPIRED, Finding.EXPIRED,
@@ -168,7 +168,7 @@ ANSWERS = (
           "", of_all=HOSTING),
     Fault("sent elsewhere", answers(actors.says(302, b"", "text/plain", "Location: https://elsewhere.example/")),
           Verdict.HTTP_BLOCKED, Finding.REDIRECT, CONFIGURATION),
-    Fault("too many questions", answers(actors.says(429, b'{"code": "TOO_MANY_REQUESTS"}')), Verdict.RATE_LIMITED,
+    Fault("too many requests", answers(actors.says(429, b'{"code": "TOO_MANY_REQUESTS"}')), Verdict.RATE_LIMITED,
           Finding.TOO_MANY, PHONEPE),
     Fault("error 500", answers(actors.says(500, b'{"code": "INTERNAL_SERVER_ERROR"}')), Verdict.PHONEPE_DOWN,
           Finding.SERVER_ERROR, PHONEPE),
@@ -178,7 +178,7 @@ ANSWERS = (
           Verdict.PHONEPE_DOWN, Finding.NOT_AS_EXPECTED, PHONEPE),
     Fault("silent to every request", answers(actors.wait_for_ever), Verdict.PHONEPE_DOWN, Finding.NO_ANSWER,
           PHONEPE),
-    Fault("silent to our question", answers(actors.only_questions(actors.wait_for_ever)), Verdict.PHONEPE_DOWN,
+    Fault("silent to our status request", answers(actors.only_questions(actors.wait_for_ever)), Verdict.PHONEPE_DOWN,
           Finding.NOT_AS_EXPECTED, PHONEPE),
     Fault("cut after the request", answers(actors.hang_up), Verdict.CONNECTION_RESET, Finding.CUT, *SHUT[:2]),
 )  # fmt: skip

@@ -22,11 +22,11 @@ def rows() -> Iterator[Case]:
             yield Case(title, generation, "after the probe", arrange, verdict, culprit)
         for seconds in (1.2, 2.2, 3.0):
             yield Case(
-                f"name server takes {seconds} s", generation, "everybody", slow(seconds), OK, NONE,
+                f"name server takes {seconds} s", generation, "all hosts", slow(seconds), OK, NONE,
                 F.NAME_SERVER_SLOW, lambda testbed: testbed.endpoints, named="/etc/resolv.conf",
             )  # fmt: skip
         yield Case(
-            "name server slow, secret wrong", generation, "everybody", slow_and_refused, V.BAD_CREDENTIALS,
+            "name server slow, secret wrong", generation, "all hosts", slow_and_refused, V.BAD_CREDENTIALS,
             "credentials", F.NAME_SERVER_SLOW, lambda testbed: testbed.endpoints, named="name server is slow",
         )  # fmt: skip
 
@@ -116,5 +116,5 @@ FLICKERS: tuple[tuple[str, Arrange, Verdict, str], ...] = (
     ("then cut as TLS begins", then_behaves(lambda *_: actors.cut), V.CONNECTION_RESET, PHONEPE),
     ("handshake then silent", then_behaves(lambda *_: actors.listen_only), V.TLS_HANDSHAKE_FAILED, PHONEPE),
     ("handshake then refused", then_behaves(lambda *_: actors.tell(ALERT)), V.TLS_HANDSHAKE_FAILED, PHONEPE),
-    ("certificate then of nobody's", then_behaves(strangely), V.TLS_UNTRUSTED, HOSTING),
+    ("certificate then of an unknown authority", then_behaves(strangely), V.TLS_UNTRUSTED, HOSTING),
 )

@@ -36,11 +36,11 @@ def rows() -> Iterator[Case]:
         look=limited("prlimit", "--nofile=256"),
     )  # fmt: skip
     yield Case(
-        "no room for temporary files", "v2", "our house", _small_disk("size=4m"), V.DISK_FULL, THIS_SERVER, "full",
+        "no room for temporary files", "v2", "dependencies", _small_disk("size=4m"), V.DISK_FULL, THIS_SERVER, "full",
         dependency="disk", named="small", look=_with_temporary_files,
     )  # fmt: skip
     yield Case(
-        "no file can be made (inodes)", "v2", "our house", _small_disk("size=600m,nr_inodes=8"), V.DISK_FULL,
+        "no file can be made (inodes)", "v2", "dependencies", _small_disk("size=600m,nr_inodes=8"), V.DISK_FULL,
         THIS_SERVER, "full", dependency="disk", named="inodes", look=_without_inodes,
     )  # fmt: skip
 

@@ -19,7 +19,7 @@ Arrange = Callable[[Testbed], None]
 def rows() -> Iterator[Case]:
     for generation in ("v1", "v2"):
         for share in (0.05, 0.2):
-            yield Case(f"{share:.0%} of packets lost", generation, "everybody", losing(share), OK, NONE)
+            yield Case(f"{share:.0%} of packets lost", generation, "all hosts", losing(share), OK, NONE)
         for title, answer, verdict, culprit in ANSWERS:
             yield Case(title, generation, "both", answering(answer), verdict, culprit)
     for pause in (0.3, 2.0):

@@ -17,9 +17,9 @@ DEAD_SERVER, SIXTH = "203.0.113.54", "2001:db8::66"
 
 def rows() -> Iterator[Case]:
     for title, arrange, finding, named in SLOW:
-        yield Case(title, "v2", "everybody", arrange, OK, NONE, finding, _first, named=named)
+        yield Case(title, "v2", "all hosts", arrange, OK, NONE, finding, _first, named=named)
     for title, arrange, verdict, culprit, finding, named in FAILING:
-        yield Case(title, "v2", "everybody", arrange, verdict, culprit, finding, _endpoints, named=named)
+        yield Case(title, "v2", "all hosts", arrange, verdict, culprit, finding, _endpoints, named=named)
     for address in ("192.168.1.1", "172.31.0.9", "100.64.3.2", "169.254.169.254", "fd00::7", "fe80::1"):
         yield Case(
             f"name leads to {address}", "v2", "both", _leading_to(address), V.DNS_FAILURE, HOSTING, F.PRIVATE_ANSWER,

@@ -27,7 +27,7 @@ ONE: dict[str, Hosts] = {
 MORE: dict[str, tuple[Hosts, str]] = {
     "both": (lambda testbed: testbed.endpoints, "culprit"),
     "all of PhonePe": (lambda testbed: testbed.phonepes, "of_phonepe"),
-    "everybody": (lambda testbed: testbed.everybody, "of_all"),
+    "all hosts": (lambda testbed: testbed.everybody, "of_all"),
 }
 
 
@@ -80,7 +80,7 @@ def _only_the_name_server_knows(generation: str) -> Case:
         is_resolved_only_by_the_name_server(testbed, testbed.first)
 
     return Case(
-        "this system asks no name server", generation, "everybody", arrange, Verdict.DNS_FAILURE, THIS_SERVER,
+        "this system asks no name server", generation, "all hosts", arrange, Verdict.DNS_FAILURE, THIS_SERVER,
         Finding.SYSTEM_RESOLVER_FAILED, lambda testbed: testbed.endpoints,
     )  # fmt: skip
 

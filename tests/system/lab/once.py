@@ -29,7 +29,7 @@ def rows() -> Iterator[Case]:
         ("disk without a byte, the cache in it", DB_CACHE),
     ):
         yield Case(
-            title, "v2", "our house", _small_disk, V.DISK_FULL, THIS_SERVER, "full", dependency="disk",
+            title, "v2", "dependencies", _small_disk, V.DISK_FULL, THIS_SERVER, "full", dependency="disk",
             named="Make room", look=functools.partial(_on_the_small_disk, **environment),
         )  # fmt: skip
 
@@ -113,13 +113,14 @@ def _on_the_small_disk(testbed: Testbed, **environment: str) -> Wire:
 
 NOT_YET = faults.shows(starts=timedelta(days=1))
 ROWS: tuple[tuple[str, str, Arrange, Verdict, str], ...] = (
-    ("large packets dropped (MTU), us too", "everybody", everybody_and_us(faults.behaves(actors.listen_only)),
+    ("large packets dropped (MTU), our address too", "all hosts", everybody_and_us(faults.behaves(actors.listen_only)),
      V.TLS_HANDSHAKE_FAILED, HOSTING),
-    ("intercepted, us too", "everybody", everybody_and_us(forged), V.TLS_UNTRUSTED, HOSTING),
-    ("portal, us too", "everybody", everybody_and_us(portal), V.TLS_UNTRUSTED, HOSTING),
-    ("trusted portal, us too", "everybody", everybody_and_us(faults.is_replaced_by_a_portal), V.HTTP_BLOCKED, HOSTING),
-    ("clock before every certificate, ours too", "everybody", everybody_and_us(NOT_YET), V.CLOCK_SKEW, THIS_SERVER),
-    ("our address loses a connection", "our door", loses_the_first(actors.listen_only), OK, NONE),
-    ("first question lost", "both", loses_the_first_question, OK, NONE),
+    ("intercepted, our address too", "all hosts", everybody_and_us(forged), V.TLS_UNTRUSTED, HOSTING),
+    ("portal, our address too", "all hosts", everybody_and_us(portal), V.TLS_UNTRUSTED, HOSTING),
+    ("trusted portal, our address too", "all hosts", everybody_and_us(faults.is_replaced_by_a_portal), V.HTTP_BLOCKED,
+     HOSTING),
+    ("clock before every certificate, ours too", "all hosts", everybody_and_us(NOT_YET), V.CLOCK_SKEW, THIS_SERVER),
+    ("our address loses a connection", "webhook", loses_the_first(actors.listen_only), OK, NONE),
+    ("first status request lost", "both", loses_the_first_question, OK, NONE),
     ("first handshake lost", "both", loses_first_handshakes, OK, NONE),
 )  # fmt: skip

@@ -14,25 +14,27 @@ WIDTHS = (40, 15, 7, 22, 13, 5, 5)
 OPENING = """\
 # The laboratory of the diagnosis
 
-Every fault that the diagnosis has a word for, made for real, and what it must say about it. `make diagnose-lab` plays
-each row, prints what was found, and writes this page; the tests play the same rows (`tests/system/lab`).
+Each row is a fault that the diagnosis can name. The fault is produced for real, and the diagnosis must find it. `make
+diagnose-lab` plays each row, prints the result, and writes this page; the tests play the same rows
+(`tests/system/lab`).
 
 Each row is a process with a network of its own (a network namespace, which takes root): there PhonePe's names lead to
 servers with certificates for these names on port 443, `/etc/resolv.conf` names a name server that can be told to fail,
-and every host, proxy, mail server, broker and database has an address of its own. Packets are dropped by a filter in
+and every host, proxy, mail server, broker and database has its own address. Packets are dropped by a filter in
 the kernel, routes reject, certificates are signed by an authority that this server trusts or does not, PhonePe's own
 answers come from the simulator, which checks every credential, and PostgreSQL is a real one that is stopped or frozen.
 
 "first" and "second" are the addresses that the settings name for payments: where one of the two is broken, customers
-pay by the other, the verdict is `ok`, and what is to be done names the broken one; only a pause that the first one asks
-for is kept for both. "all of PhonePe" includes its other
-environment, "everybody" the control hosts. Of two faults the verdict is the one to mend first.
+pay by the other, the verdict is `ok`, and `next_action` names the broken one. Only a pause that the first one asks
+for (429) is kept for both. "all of PhonePe" includes its other environment, "all hosts" the control hosts too,
+"dependencies" are our own database, cache, disk, worker, mail server and broker, "webhook" is our public address. Of
+two faults the verdict is the one to repair first.
 
 A row is right when verdict, who must act, the finding at the layer that failed, the address that is named, and the
-further faults are as expected; when it took eleven seconds at most (ten and a tenth; with a hundredth of a CPU twenty);
-when no configured secret is in the answer, the history or the log; and when strangers read no address, error or id.
-Eight rows run at a time. Up to twelve that were wrong run once more, alone: on a busy machine a timeout may end before
-an answer comes.
+further faults are as expected; when it took eleven seconds at most (ten and a tenth; with a hundredth of a CPU
+twenty); when no configured secret is in the answer, the history or the log; and when a caller without a login sees no
+address, error or id. Eight rows run at a time. Up to twelve that were wrong are repeated, alone: on a busy machine a
+timeout may end before an answer comes.
 
 | case | where | verdict | must act | ms |
 |---|---|---|---|---|

@@ -75,7 +75,7 @@ def rows() -> Iterator[Case]:
             yield Case(title, generation, "settings", _with(change), verdict, culprit, named=named)
     for generation in ("v1", "v2"):
         yield Case(
-            "nobody's certificates are trusted", generation, "settings", _trusts_strangers,
+            "no certificates are trusted", generation, "settings", _trusts_strangers,
             Verdict.TLS_UNTRUSTED, THIS_SERVER, named="PHONEPE_CA_BUNDLE",
         )  # fmt: skip
         yield Case("a network of ours is trusted", generation, "settings", _behind_a_gateway, OK, NONE)

@@ -51,7 +51,7 @@ def rows() -> Iterator[Case]:
 
 def _row(title: str, look: Look, verdict: Verdict, finding: str, named: str, **more: object) -> Case:
     return Case(
-        title, "v2", "our house", nothing, verdict, THIS_SERVER, finding, dependency="database", named=named,
+        title, "v2", "dependencies", nothing, verdict, THIS_SERVER, finding, dependency="database", named=named,
         look=look, **more,
     )  # fmt: skip
 
@@ -77,11 +77,11 @@ def _sqlite() -> Iterator[Case]:
     ):
         yield _row(f"SQLite locked {title}", _while_held(*statements), down, "locked", "holds the lock")
     reading = _while_held("BEGIN", "SELECT * FROM core_counter")
-    yield Case("SQLite read for long by another", "v2", "our house", nothing, OK, NONE, look=reading)
+    yield Case("SQLite read for long by another", "v2", "dependencies", nothing, OK, NONE, look=reading)
     for seconds in (1, 3):
         short = _while_held("BEGIN EXCLUSIVE", seconds=seconds)
         yield Case(
-            f"SQLite locked for {seconds} s, exclusively", "v2", "our house", nothing, OK, NONE, look=short
+            f"SQLite locked for {seconds} s, exclusively", "v2", "dependencies", nothing, OK, NONE, look=short
         )
     for title, statements in (
         ("SQLite locked", ("BEGIN IMMEDIATE",)),
@@ -90,7 +90,7 @@ def _sqlite() -> Iterator[Case]:
         by_http = _while_held(*statements, ask=Testbed.ask_page, **DB_CACHE)
         yield _row(f"{title}, the cache in it, asked by HTTP", by_http, down, "locked", "holds the lock")
     brief = _while_held("BEGIN IMMEDIATE", seconds=2)
-    yield Case("SQLite locked for two seconds", "v2", "our house", nothing, OK, NONE, look=brief)
+    yield Case("SQLite locked for two seconds", "v2", "dependencies", nothing, OK, NONE, look=brief)
     for title, command, named in (
         ("file", "chown nobody {file}", "shop.sqlite3 belongs to nobody (mode 0600)"),
         ("folder", "chown nobody {folder}", "data belongs to nobody (mode 0755)"),
@@ -108,7 +108,7 @@ def _sqlite() -> Iterator[Case]:
     header = b"SQLite format 3\0" + b"\x10\0\1\1\0\x40\x20\x20" + b"\xff" * 4096
     yield _row("SQLite file is damaged", _with_file(header), down, "down", "restore the last backup")
     yield _row("SQLite file is a folder", _with_folder, down, "down", "must own the file")
-    yield _row("SQLite file is none", _with_file(broken), down, "down", "restore the last backup")
+    yield _row("SQLite file is no database", _with_file(broken), down, "down", "restore the last backup")
     yield _row("SQLite folder is missing", _in_no_folder, down, "down", "there is no folder")
 
 
@@ -299,7 +299,7 @@ def _redis() -> Iterator[Case]:
          "CACHE_URL"),
     ):  # fmt: skip
         yield Case(
-            title, "v2", "our house", _cache_server(redis(refusals)), Verdict.MISCONFIGURED, THIS_SERVER, "down",
+            title, "v2", "dependencies", _cache_server(redis(refusals)), Verdict.MISCONFIGURED, THIS_SERVER, "down",
             dependency="cache", named=named, look=_with_redis,
         )  # fmt: skip
     for title, behave in (
@@ -308,7 +308,7 @@ def _redis() -> Iterator[Case]:
         ("wants TLS", actors.tell(b"\x15\x03\x03\x00\x02\x02\x46")),
     ):
         yield Case(
-            f"cache {title}", "v2", "our house", _cache_server(behave), Verdict.MISCONFIGURED, THIS_SERVER, "down",
+            f"cache {title}", "v2", "dependencies", _cache_server(behave), Verdict.MISCONFIGURED, THIS_SERVER, "down",
             dependency="cache", named=f"{CACHE}:6379", look=_with_redis,
         )  # fmt: skip
 

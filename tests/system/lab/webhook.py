@@ -121,21 +121,19 @@ def late(request: Request) -> bytes:
 
 def rows() -> Iterator[Case]:
     for generation in GENERATIONS:
-        yield Case(
-            "PhonePe's way to us is open", generation, "our door", shop_with({"answer": ours}), OK, NONE
-        )
+        yield Case("our webhook works", generation, "webhook", shop_with({"answer": ours}), OK, NONE)
     for title, change, finding, culprit, named in (*NOT_OURS, *TOO_SLOW, *CHANGED):
         yield _unreachable(title, shop_with(change), culprit, finding, named)
     for title, answer, finding, named in NOTES:
         yield Case(
-            title, "v2", "our door", shop_with({"answer": answer}), OK, NONE, finding, dependency="webhook",
+            title, "v2", "webhook", shop_with({"answer": answer}), OK, NONE, finding, dependency="webhook",
             named=named,
         )  # fmt: skip
     for title, answer in (
         ("speaks HTTP/1.0", of_the_last_century),
         ("takes a second and a half", a_little_late),
     ):
-        yield Case(f"door {title}", "v2", "our door", shop_with({"answer": answer}), OK, NONE)
+        yield Case(f"webhook {title}", "v2", "webhook", shop_with({"answer": answer}), OK, NONE)
     for address in ("https://10.1.2.3", "https://192.168.7.7:8443", "https://shop.internal"):
         yield _unreachable(
             f"our address is {address}", _at(address), CONFIGURATION, "private", "PUBLIC_BASE_URL"
@@ -148,7 +146,7 @@ def _unreachable(
     title: str, arrange: Callable[[Testbed], object], culprit: str, finding: str, named: str
 ) -> Case:
     return Case(
-        title, "v2", "our door", arrange, Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
+        title, "v2", "webhook", arrange, Verdict.WEBHOOK_UNREACHABLE, culprit, finding, dependency="webhook",
         named=named,
     )  # fmt: skip
 
@@ -156,8 +154,8 @@ def _unreachable(
 def _encryption_rows() -> Iterator[Case]:
     yield _unreachable("our address is http", _at("http://shop.example"), CONFIGURATION, "plain", "https://")
     no_tls = shop_with({"behave": actors.tell(message(400, b""))})
-    yield _unreachable("door without TLS", no_tls, THIS_SERVER, "tls", SHOP)
-    yield _unreachable("door cut", shop_with({"behave": actors.cut}), THIS_SERVER, "tls", SHOP)
+    yield _unreachable("webhook without TLS", no_tls, THIS_SERVER, "tls", SHOP)
+    yield _unreachable("webhook cut", shop_with({"behave": actors.cut}), THIS_SERVER, "tls", SHOP)
     for title, certified, named in (
         ("our certificate has expired", _certified(ends=-timedelta(days=3)), "expired on"),
         ("our certificate expired an hour ago", _certified(ends=-timedelta(hours=1)), "expired on"),
@@ -167,7 +165,9 @@ def _encryption_rows() -> Iterator[Case]:
         ("own certificate signed by itself", _by_itself, "self-signed"),
     ):
         yield _unreachable(title, certified, THIS_SERVER, "tls", named)
-    yield _unreachable("own certificate of nobody's", _untrusted, THIS_SERVER, "tls", "full chain")
+    yield _unreachable(
+        "own certificate of an unknown authority", _untrusted, THIS_SERVER, "tls", "full chain"
+    )
 
 
 def _rows_from_inside() -> Iterator[Case]:
@@ -180,7 +180,7 @@ def _rows_from_inside() -> Iterator[Case]:
         ("in a private network from inside", {"answer": ours, "address": "10.66.0.8"}),
     ):
         yield Case(
-            f"own address {title}", "v2", "our door", shop_with(change), OK, NONE, "unsure", dependency="webhook",
+            f"own address {title}", "v2", "webhook", shop_with(change), OK, NONE, "unsure", dependency="webhook",
             named="curl -sS -i -X POST https://shop.example/api/payments/webhook/phonepe/",
         )  # fmt: skip
 
@@ -218,19 +218,19 @@ def _says(status: int, body: bytes, *headers: str) -> dict[str, Answer]:
     return {"answer": actors.says(status, body, "text/html", *headers)}
 
 
-# What is in front of our door, its finding, who must act, and what the advice names.
+# What is in front of our webhook, its finding, who must act, and what the advice names.
 Row = tuple[str, dict[str, object], str, str, str]
 NOT_OURS: tuple[Row, ...] = (
-    ("door redirects", _says(301, b"", "Location: https://www.shop.example/"), "redirect", CONFIGURATION, SHOP),
+    ("webhook redirects", _says(301, b"", "Location: https://www.shop.example/"), "redirect", CONFIGURATION, SHOP),
     ("our address does not exist", {"told": "NXDOMAIN"}, "name_unknown", CONFIGURATION, "dig @1.1.1.1 shop.example"),
     ("somebody answers 200 to all", _says(200, b"{}"), "open", THIS_SERVER, SHOP),
-    ("a challenge in front of our door", _says(403, PAGE), "other", THIS_SERVER, SHOP),
-    ("a password prompt in front of our door", {"answer": prompting}, "other", THIS_SERVER, "password prompt"),
-    ("door redirects, 302", _says(302, b"", "Location: http://shop.example/maintenance"), "redirect", CONFIGURATION,
+    ("a challenge in front of our webhook", _says(403, PAGE), "other", THIS_SERVER, SHOP),
+    ("a password prompt in front of our webhook", {"answer": prompting}, "other", THIS_SERVER, "password prompt"),
+    ("webhook redirects, 302", _says(302, b"", "Location: http://shop.example/maintenance"), "redirect", CONFIGURATION,
      SHOP),
-    ("door redirects, 307", _says(307, b"", "Location: https://shop.example/hi/"), "redirect", CONFIGURATION, SHOP),
-    ("a Digest prompt in front of our door", _says(401, PAGE, 'WWW-Authenticate: Digest realm="x", nonce="1"'), "other",
-     THIS_SERVER, "password prompt"),
+    ("webhook redirects, 307", _says(307, b"", "Location: https://shop.example/hi/"), "redirect", CONFIGURATION, SHOP),
+    ("a Digest prompt in front of our webhook", _says(401, PAGE, 'WWW-Authenticate: Digest realm="x", nonce="1"'),
+     "other", THIS_SERVER, "password prompt"),
     ("a challenge of Cloudflare", _says(403, b"<html><title>Just a moment...</title></html>"), "other", THIS_SERVER,
      "Just a moment"),
     ("a page for maintenance", _says(503, b"<html><title>Back soon</title></html>"), "other", THIS_SERVER,
@@ -245,8 +245,8 @@ NOT_OURS: tuple[Row, ...] = (
      "another installation"),
 )  # fmt: skip
 TOO_SLOW: tuple[Row, ...] = (
-    ("door answers late", {"answer": late}, "slow", THIS_SERVER, SHOP),
-    ("door silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER, SHOP),
+    ("webhook answers late", {"answer": late}, "slow", THIS_SERVER, SHOP),
+    ("webhook silent", {"answer": actors.wait_for_ever}, "slow", THIS_SERVER, SHOP),
 )
 CHANGED: tuple[Row, ...] = (
     ("Authorization is taken away", {"answer": without_proof}, "refuses", THIS_SERVER, SHOP),
@@ -260,7 +260,7 @@ CHANGED: tuple[Row, ...] = (
         THIS_SERVER,
         "another installation",
     ),
-    ("door hangs up on each call", {"answer": actors.hang_up}, "other", THIS_SERVER, "cut before"),
+    ("webhook hangs up on each call", {"answer": actors.hang_up}, "other", THIS_SERVER, "cut before"),
     ("bodies up to 50 bytes", {"answer": limited(50)}, "limit", THIS_SERVER, "HTTP 413"),
     ("bodies up to 2 KiB", {"answer": limited(2_048)}, "limit", THIS_SERVER, "client_max_body_size"),
 )
