@@ -81,7 +81,8 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "last_superuser": ErrorCode((409,), "The last superuser cannot be closed."),
         "role_refused": ErrorCode((409,), "The role of this account cannot be chosen here."),
         "not_over": ErrorCode(
-            (409,), "The data of this person are still needed: something of theirs is not over."
+            (409,),
+            "The data of this person are still needed: a payment or booking of theirs is not finished.",
         ),
     },
     "Catalogue and times": {
@@ -98,8 +99,8 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "series_too_long": ErrorCode((400,), "Too many times at once."),
         "calendar_unreadable": ErrorCode((400,), "The file is no calendar (.ics)."),
         "too_many": ErrorCode((400,), "More bookings than can be decided at once."),
-        "time_free": ErrorCode((409,), "Nobody waits for this time: it is free."),
-        "time_over": ErrorCode((409,), "Nobody waits for this time: it cannot be booked any more."),
+        "time_free": ErrorCode((409,), "This time needs no waiting list: it is free."),
+        "time_over": ErrorCode((409,), "This time has no waiting list: it cannot be booked any more."),
         "waiting_too_often": ErrorCode((409,), "This person waits for several times already."),
         "waiting_over": ErrorCode((409,), "The place is not kept for this person any more."),
     },
@@ -109,8 +110,8 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "payment_open": ErrorCode(
             (400,), "A payment of this cart is open: `wait_minutes` says for how long."
         ),
-        "cart_converted": ErrorCode((409,), "The cart was booked with other money."),
-        "booked_meanwhile": ErrorCode((409,), "The same person has booked the same time with other money."),
+        "cart_converted": ErrorCode((409,), "Another payment has booked this cart."),
+        "booked_meanwhile": ErrorCode((409,), "Another payment of the same person has booked the same time."),
         "price_changed": ErrorCode((409,), "The total is not `expected_total`: the answer has both."),
         "checkout_differs": ErrorCode(
             (409,), "The open payment is for another address: `address` says which."
@@ -134,9 +135,9 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "link_over": ErrorCode((409,), "The link to pay has ended."),
         "time_gone": ErrorCode((409,), "Trying again needs another time: `times` has the nearest."),
         "other_cart": ErrorCode((409,), "Trying again is over: another cart was filled."),
-        "guest_checkout_off": ErrorCode((400,), "Strangers cannot pay here: log in, and send `cart_id`."),
+        "guest_checkout_off": ErrorCode((400,), "Guests cannot pay here: log in, and send `cart_id`."),
         "not_a_customer": ErrorCode((409,), "No server books for a member of the staff."),
-        "offer_closed": ErrorCode((409,), "The offer has ended: the money goes back."),
+        "offer_closed": ErrorCode((409,), "The offer has ended: the money is refunded."),
         "already_chosen": ErrorCode((409,), "A time was chosen from this offer before."),
         "receipt_busy": ErrorCode((503,), "The receipt is being drawn: repeat in a few seconds."),
     },
@@ -151,7 +152,7 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "payment_not_configured": ErrorCode((503,), "This installation has no credentials for it."),
         "merchant_id_missing": ErrorCode((503,), "Payment in the app lacks its merchant id."),
         "payments_disabled": ErrorCode((503,), "Payments are switched off for now."),
-        "not_authentic": ErrorCode((401,), "The call to our webhook does not prove to come from PhonePe."),
+        "not_authentic": ErrorCode((401,), "The call to our webhook cannot be authenticated as PhonePe's."),
         "empty_body": ErrorCode((400,), "The call to our webhook has no body."),
         "diagnosis_running": ErrorCode((503,), "A diagnosis is being made: ask again in a few seconds."),
         "not_in_production": ErrorCode((409,), "A test payment is not made in production."),
@@ -179,17 +180,18 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "priest_busy": ErrorCode((409,), "The priest performs another puja then."),
         "priest_away": ErrorCode((409,), "The priest is on leave, or works no more."),
         "too_late": ErrorCode((400,), "The puja has begun: it cannot be cancelled."),
-        "not_paid": ErrorCode((409,), "Nothing was paid: nothing goes back."),
-        "nothing_left": ErrorCode((409,), "All of the money went back, or was promised back."),
+        "not_paid": ErrorCode((409,), "Nothing was paid, so nothing is refunded."),
+        "nothing_left": ErrorCode((409,), "All of the money was refunded, or will be."),
         "too_much": ErrorCode((400,), "More than is left of the money."),
         "too_little": ErrorCode((400,), "Each part must be at least one rupee."),
-        "simulated_payment": ErrorCode((409,), "No money came in simulation: none goes back."),
-        "paid_by_hand": ErrorCode((409,), "Money that staff took by hand does not go back by PhonePe."),
+        "simulated_payment": ErrorCode((409,), "Simulated payments bring no money, so none is refunded."),
+        "paid_by_hand": ErrorCode((409,), "Money that staff took by hand is not refunded through PhonePe."),
         "disputed": ErrorCode(
-            (409,), "The buyer's bank disputes this money: nothing goes back until it is clear how much."
+            (409,),
+            "The buyer's bank disputes this payment: nothing is refunded until the disputed amount is known.",
         ),
         "same_person": ErrorCode((403,), "A second person must confirm it."),
-        "not_on_hold": ErrorCode((409,), "It waits for nobody (any more)."),
+        "not_on_hold": ErrorCode((409,), "It needs no approval (any more)."),
         "not_by_hand": ErrorCode((409,), "This refund does not wait for staff to pay it out."),
     },
     "The desk": {
@@ -201,7 +203,7 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "cash_changed": ErrorCode((409,), "The cash has changed since it was shown: count again."),
         "confirmed_already": ErrorCode((409,), "This dispute was confirmed before."),
         "not_understood": ErrorCode(
-            (409,), "PhonePe's word for the dispute is unknown: staff say what it means."
+            (409,), "PhonePe's status of the dispute is unknown: staff enter what it means."
         ),
         "nothing_to_mend": ErrorCode((409,), "The difference is not there any more."),
         "reason_missing": ErrorCode((400,), "Say why."),

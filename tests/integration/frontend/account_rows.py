@@ -17,7 +17,7 @@ NEW_PASSWORD = "Another-lotus-47!"
 WRONG_CODE = "This code is invalid or has expired. Please request another one."
 
 
-@row("/register", "POST auth/register/ with a phone as it was typed", "any 2xx; then /verify-otp")
+@row("/register", "POST auth/register/ with a phone in any spelling", "any 2xx; then /verify-otp")
 def register(story: Story) -> None:
     account_pages.register(story.tab, story.email, "98765-43210 ", story.password)
     assert story.tab.toasts == []
@@ -30,13 +30,17 @@ def weak_password(story: Story) -> None:
     assert "password" in told.lower()
 
 
-@row("/register", "POST auth/register/ with an address that is taken", "`detail` → `email`")
+@row("/register", "POST auth/register/ with an address that has an account", "`detail` → `email`")
 def register_twice(story: Story) -> None:
     told = story.new_toast(account_pages.register, story.email.upper(), "", story.password)
     assert told == "An account with this email already exists."
 
 
-@row("/login", "POST auth/login/ before the code", "`access, refresh`, and `email_verified` false")
+@row(
+    "/login",
+    "POST auth/login/ before the address is confirmed",
+    "`access, refresh`, and `email_verified` false",
+)
 def log_in_before_the_code(story: Story) -> None:
     tab = story.visitor()
     account_pages.log_in(tab, story.email, story.password)
@@ -91,7 +95,7 @@ def log_in_to_closed_account(story: Story) -> None:
     assert tab.toasts == ["Your account is SUSPENDED."]
 
 
-@row("/forgot-password", "POST auth/password/reset/", "any 2xx, of anybody's address")
+@row("/forgot-password", "POST auth/password/reset/", "any 2xx, for every address")
 def forget_password(story: Story) -> None:
     tab = story.visitor()
     account_pages.forget_password(tab, story.email)
@@ -176,7 +180,7 @@ def change_profile(story: Story) -> None:
     assert story.call("PATCH", "/auth/profile/", {**names, "dob": None}).json()["dob"] is None
 
 
-@row("/user/profile", "PATCH auth/profile/ with a birthday to come", "only `detail`", TODAY)
+@row("/user/profile", "PATCH auth/profile/ with a date of birth in the future", "only `detail`", TODAY)
 def wrong_birthday(story: Story) -> None:
     answer = story.call("PATCH", "/auth/profile/", {"dob": "2999-01-01"}, status=400)
     assert reader("detail")(answer) == first(answer)
@@ -203,7 +207,7 @@ def no_picture(story: Story) -> None:
     assert reader("detail")(answer) == first(answer)
 
 
-@row("/user/profile", "GET auth/pancard/ of who has none", "404, silent", TODAY, "404: none yet")
+@row("/user/profile", "GET auth/pancard/ without a PAN", "404, silent", TODAY, "404: none yet")
 def no_pan_card(story: Story) -> None:
     story.get("/auth/pancard/", status=404)
 

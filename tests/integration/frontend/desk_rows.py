@@ -34,7 +34,12 @@ def desk_list(story: Story) -> None:
     story.kept["at the desk"] = next(one for one in mine if one["status"] == "CONFIRMED")
 
 
-@row("/admin/bookings", "GET booking/admin/bookings/ narrowed", "`search, status, date_from, date_to`", TODAY)
+@row(
+    "/admin/bookings",
+    "GET booking/admin/bookings/ with filters",
+    "`search, status, date_from, date_to`",
+    TODAY,
+)
 def desk_narrowed(story: Story) -> None:
     wanted = story.kept["at the desk"]
     day = wanted["selected_date"]
@@ -215,7 +220,7 @@ def desk_users(story: Story) -> None:
     story.kept["me"] = next(one["id"] for one in rows if one["email"] == story.email)
 
 
-@row("/admin/users", "PATCH auth/users/{id}/", "any 2xx: suspended, and let in again", TODAY)
+@row("/admin/users", "PATCH auth/users/{id}/", "any 2xx: suspended, then active again", TODAY)
 def desk_suspend(story: Story) -> None:
     others = [one for one in story.desk.get("/auth/users/") if one["id"] != story.kept["me"]]
     last = max(one["id"] for one in others if one["role"] == "USER")

@@ -30,7 +30,10 @@ def process_cart_again(story: Story) -> None:
 
 
 @row(
-    "/checkout", "POST payments/payments/process-cart/ of somebody else's cart", "404: the first value", JULY
+    "/checkout",
+    "POST payments/payments/process-cart/ with somebody else's cart",
+    "404: the first value",
+    JULY,
 )
 def foreign_cart(story: Story) -> None:
     tab = story.stranger()
@@ -54,7 +57,7 @@ def retry_webhook(story: Story) -> None:
     fitting(story.call("POST", _path(story, "retry-webhook")).json(), {"success": bool})
 
 
-@row("PhonePe → the site", "the way back of who has paid", "/confirmbooking?payment_id=", JULY)
+@row("PhonePe → the site", "the return of a customer who has paid", "/confirmbooking?payment_id=", JULY)
 def paid_landing(story: Story) -> None:
     story.press("success")
     assert story.tab.location.startswith("/confirmbooking?")
@@ -119,7 +122,7 @@ def make_booking(story: Story) -> None:
     story.call("POST", "/booking/bookings/", status=405, files=files)
 
 
-@row("any", "the payment and its pages of somebody else", "404", JULY, "404, as if there were none")
+@row("any", "somebody else's payment and its pages", "404", JULY, "404, as if there were none")
 def foreign_payment(story: Story) -> None:
     tab = story.stranger()
     for action in ("check-booking", "status"):
@@ -129,7 +132,12 @@ def foreign_payment(story: Story) -> None:
     assert tab.call("GET", _path(story)).status_code == 404
 
 
-@row("PhonePe → the site", "the way back of who was refused", "/failedbooking?code=&bookingId=", JULY)
+@row(
+    "PhonePe → the site",
+    "the return of a customer whose payment failed",
+    "/failedbooking?code=&bookingId=",
+    JULY,
+)
 def failed_landing(story: Story) -> None:
     story.fill_cart()
     started = story.check_out()
@@ -144,7 +152,7 @@ def failed_redirect(story: Story) -> None:
     assert story.tab.location == f"/failedbooking?payment_id={failed}&status=FAILED"
 
 
-@row("PhonePe → the site", "the way back of who has not decided", "a page that waits: ours", JULY)
+@row("PhonePe → the site", "the return of a customer whose payment is open", "a page that waits: ours", JULY)
 def open_landing(story: Story) -> None:
     story.kept["payment"] = story.check_out()["payment_id"]
     page = story.tab.location
@@ -178,7 +186,7 @@ def cart_store(story: Story) -> None:
     assert story.get(f"/cart/carts/{cart['id']}/deletion_status/")["can_delete"] is True
 
 
-@row("nobody comes back", "the webhook alone", "the booking is in the list", JULY)
+@row("the customer does not return", "the webhook alone", "the booking is in the list", JULY)
 def webhook_alone(story: Story) -> None:
     before = len(july.history(story.tab))
     story.check_out()

@@ -29,7 +29,7 @@ def _table(era: str, played: dict[Row, str]) -> str:
 def _verdict(row: Row, trouble: str) -> str:
     if trouble:
         return f"missing: {trouble}"
-    return f"as told: {row.told}" if row.told else "works"
+    return f"by design: {row.told}" if row.told else "works"
 
 
 def main() -> int:

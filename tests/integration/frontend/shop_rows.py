@@ -46,7 +46,7 @@ def services(story: Story) -> None:
     story.kept["service"] = cards[0]
 
 
-@row("/pujaservice", "GET puja/services/ with every filter and order", "the narrowed, ordered list")
+@row("/pujaservice", "GET puja/services/ with every filter and order", "the filtered, sorted list")
 def narrowed(story: Story) -> None:
     tab = story.visitor()
     empty = {"search": "", "category": "", "type": "", "location": "", "language": ""}
@@ -64,7 +64,7 @@ def detail(story: Story) -> None:
     assert shop_pages.service_detail(story.visitor(), service["id"])["title"] == service["title"]
 
 
-@row("/pujaservice/{id}", "GET puja/services/{id}/ of none", "any error: back to the list")
+@row("/pujaservice/{id}", "GET puja/services/{id}/ with an unknown id", "any error: back to the list")
 def no_detail(story: Story) -> None:
     tab = story.visitor()
     assert shop_pages.service_detail(tab, 10**9) is None
@@ -97,7 +97,7 @@ def public_packages(story: Story) -> None:
     assert told.json() == story.get(f"/puja/packages/?puja_service={number}")
 
 
-@row("every page", "public routes with a dead token", "the answer of a visitor, never 401")
+@row("every page", "public routes with an invalid token", "the answer of a visitor, never 401")
 def dead_token(story: Story) -> None:
     tab = story.visitor()
     tab.storage["access"] = "no.such.token"

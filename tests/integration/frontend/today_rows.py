@@ -143,7 +143,7 @@ def retry_nan(story: Story) -> None:
 
 @row(
     "PhonePe → the site",
-    "the way back of who has not decided",
+    "the return of a customer whose payment is open",
     "/payment-pending?merchant_order_id=&payment_id=&cart_id=",
     TODAY,
 )
@@ -241,7 +241,7 @@ def failure_page_of_a_paid_booking(story: Story) -> None:
     assert story.tab.location == f"/confirmbooking?book_id={story.kept['book_id']}"
 
 
-@row("any", "the orders, carts and bookings of somebody else", "404", TODAY, "404, as if there were none")
+@row("any", "somebody else's orders, carts and bookings", "404", TODAY, "404, as if there were none")
 def foreign_payment(story: Story) -> None:
     tab, order = story.stranger(), story.kept["order"]["merchant_order_id"]
     paths = (
@@ -291,7 +291,12 @@ def invoice(story: Story) -> None:
     assert today.open_invoice(story.tab, story.kept["book_id"]).screen.book_id == story.kept["book_id"]
 
 
-@row("PhonePe → the site", "the way back of who has paid", "/confirmbooking?booking_id=&cart_id=", TODAY)
+@row(
+    "PhonePe → the site",
+    "the return of a customer who has paid",
+    "/confirmbooking?booking_id=&cart_id=",
+    TODAY,
+)
 def paid_landing(story: Story) -> None:
     cart = story.fill_cart()["cart_id"]
     story.check_out()
@@ -305,7 +310,7 @@ def paid_landing(story: Story) -> None:
 
 @row(
     "PhonePe → the site",
-    "the way back of who was refused",
+    "the return of a customer whose payment failed",
     "/failedbooking?payment_id=&merchant_order_id=&code=",
     TODAY,
 )
@@ -366,7 +371,7 @@ def promo_history(story: Story) -> None:
     "Cancel",
     "no request: the page only says that it was sent",
     TODAY,
-    "the site asks nothing; see below",
+    "the site sends no request; see below",
 )
 def cancel_button(story: Story) -> None:
     assert story.tab.screen.says == "confirmed"
