@@ -1,6 +1,6 @@
-"""Free slots for a customer whose slot is gone: they choose one, or the money goes back.
+"""Free slots for a customer whose slot is gone: they choose one, or the money is refunded.
 
-Either the money came too late for the slot (the payment is OFFERED), or the temple has called a booked slot off.
+Either it was a late payment (late money: the payment is OFFERED), or the temple has called a booked slot off.
 """
 
 from django.db import transaction

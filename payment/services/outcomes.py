@@ -3,6 +3,9 @@
 First the money: what PhonePe reports as paid is committed, whatever happens next. Then the fulfilment, in a transaction
 of its own: when it raises, the money stays recorded, and the worker tries again. An order that brings no money is
 closed; with the last open order the payment ends and its cart is free.
+
+A late payment (late money) is booked like any other. When its slot is gone (sold out, closed or past), `fulfil` offers
+other slots, or refunds it: no slot is ever overbooked.
 """
 
 import logging
@@ -193,7 +196,8 @@ def fulfil_now(payment: Payment) -> Payment:
 
 
 def fulfil(payment_id: int) -> Payment:
-    """What was paid becomes what was ordered, or is refunded, under the payment's lock. Twice is once.
+    """What was paid becomes what was ordered, under the payment's lock; if the slot is gone, other slots are offered, or
+    the money is refunded. A second call changes nothing.
 
     Raises any error: the background pushes the payment back, and alerts staff.
     """
@@ -228,7 +232,7 @@ def _book(payment: Payment, checkout: Checkout) -> None:
 
 
 def _offer_other_slots(payment: Payment, checkout: Checkout, rule: str) -> None:
-    """Late money: it came after its slot was gone. The buyer chooses another one that is free, or gets a refund."""
+    """A late payment (late money) whose slot is gone: the buyer chooses another free slot, or gets a refund."""
     slots = slots_to_offer(checkout)
     if not slots:
         refund_without_booking(payment, "no_place_left", "the time was gone when the money came")
