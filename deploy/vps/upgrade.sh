@@ -1,8 +1,8 @@
 #!/bin/sh
-# okpuja-upgrade SOURCE: installs a checkout as a new release and goes over to it, one process after the other.
-# okpuja-upgrade --restart: the same release again, after a change of settings.
+# okpuja-upgrade SOURCE: installs a checkout as a new release and switches to it, one process after the other.
+# okpuja-upgrade --restart: restarts the same release, after a change of settings.
 # okpuja-upgrade --rollback: back to the release that served before (okpuja-rollback).
-# A request never meets a closed door: the sockets belong to systemd, and one web process serves while the other starts.
+# No request is refused: systemd keeps the sockets open, and one web process serves while the other starts.
 #
 # A release that has answered /readyz has a file .was-ready. `previous` points at no other, and the newest is never deleted:
 # after any number of upgrades that failed there is one to go back to.
@@ -43,7 +43,7 @@ newest_ready() {
 go_over() {
     ln -sfn "$release" $base/current.new
     mv -T $base/current.new $base/current
-    # What did not answer is nothing to go back to.
+    # A rollback must not lead to a release that did not answer.
     back=$(newest_ready "$release")
     [ -z "$before" ] || [ "$before" = "$release" ] || [ ! -e "$before/.was-ready" ] || back=$before
     if [ -n "$back" ]; then ln -sfn "$back" $base/previous; else rm -f $base/previous; fi
@@ -60,7 +60,7 @@ restart_processes() {
             [ $tries -lt 30 ] || { unready="$unready $port"; break; }
             sleep 1
         done
-        # The other process still serves. After a rollback nothing is better than this release.
+        # The other process still serves. After a rollback there is no better release.
         [ -z "$unready" ] || [ "$1" = --rollback ] || break
     done
     if [ -z "$unready" ]; then touch "$release/.was-ready"; fi
@@ -86,7 +86,7 @@ case ${1:?usage: okpuja-upgrade SOURCE | --restart | --rollback} in
         ;;
     *)
         if [ "$1" = --restart ]; then release=${before:?nothing is installed}; else install_release "$1"; fi
-        # The settings must be right, and the old code goes on working over the new tables: then it is safe to go over.
+        # The settings must be right, and the old code works with the new tables: then it is safe to switch.
         manage "$release" check --fail-level ERROR
         [ -z "$before" ] || manage "$release" backup --to /var/lib/okpuja/backups
         manage "$release" migrate --verbosity 1
