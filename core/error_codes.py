@@ -56,7 +56,7 @@ SUBJECTS: dict[str, dict[str, ErrorCode]] = {
         "email_not_confirmed": ErrorCode(
             (200, 409), "The code that was mailed has to be entered first (`POST /api/auth/otp/verify/`)."
         ),
-        "account_closed": ErrorCode((409,), "This account was closed for good."),
+        "account_closed": ErrorCode((409,), "This account was closed permanently."),
         "second_factor_needed": ErrorCode((400,), "Right password: send it again with `second_factor`."),
         "second_factor_wrong": ErrorCode((400,), "The second factor is wrong, or was used before."),
         "second_factor_missing": ErrorCode(

@@ -275,7 +275,7 @@ DANGEROUS: Rules = (
         lambda: not settings.PUBLIC_BASE_URL.startswith("https://"),
         Problem(
             "E006",
-            "PUBLIC_BASE_URL is not https: PhonePe calls no such webhook, and logins travel in the clear",
+            "PUBLIC_BASE_URL is not https: PhonePe calls no such webhook, and logins are sent unencrypted",
             "Give this server's https address.",
         ),
     ),
@@ -361,7 +361,7 @@ DANGEROUS: Rules = (
     ),
     (
         _sends_mail_login_in_clear,
-        Problem("E019", "EMAIL_URL sends its login in the clear", "Use smtp+tls:// (STARTTLS) or smtps://."),
+        Problem("E019", "EMAIL_URL sends its login unencrypted", "Use smtp+tls:// (STARTTLS) or smtps://."),
     ),
     (
         lambda: bool(_absurd_rates()),
@@ -436,7 +436,7 @@ UNWISE: Rules = (
         ),
         Problem(
             "W009",
-            "STAFF_WEBHOOK_URL or DEAD_MAN_URL is not https: their keys and alerts travel in the clear",
+            "STAFF_WEBHOOK_URL or DEAD_MAN_URL is not https: their keys and alerts are sent unencrypted",
             "Give the https addresses.",
         ),
     ),

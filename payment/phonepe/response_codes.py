@@ -82,7 +82,7 @@ MEANINGS: dict[str, Meaning] = {
     "PAYMENT_SUCCESS": Meaning(NOBODY, PAID, STOP, "paid"),
     "PAYMENT_PENDING": Meaning(NOBODY, WAIT, STOP, "not decided; PhonePe is asked on its schedule"),
     "TXN_STATUS_AWAITED": Meaning(NOBODY, WAIT, STOP, "the bank has not answered yet"),
-    "PAYMENT_ERROR": Meaning(CUSTOMER, FAILED, RETRY, "failed for good; PhonePe gives no closer reason"),
+    "PAYMENT_ERROR": Meaning(CUSTOMER, FAILED, RETRY, "failed permanently; PhonePe gives no closer reason"),
     "PAYMENT_FAILED": Meaning(CUSTOMER, FAILED, RETRY, "a label of PhonePe's plugins for failed"),
     "PAYMENT_DECLINED": Meaning(CUSTOMER, DECLINED, RETRY, "the customer declined it"),
     "PAYMENT_CANCELLED": Meaning(CUSTOMER, DECLINED, RETRY, "cancelled by the merchant's own call"),

@@ -327,6 +327,6 @@ def _alert_if_often(lease: WorkLease, failed_tries: int) -> None:
         return
     alerted = [case for case in cases_alerted_today("work_fails") if case.startswith(f"{lease.kind}:")]
     if str(lease) not in alerted and len(alerted) < MOST_ALERTS:
-        cause = lease.error or "no word of it: its process has ended"
+        cause = lease.error or "unknown: its process has ended"
         fields = {"work": lease.kind, "row": lease.row, "tries": lease.tries, "cause": cause}
         alert("work_fails", str(lease), fields)

@@ -125,7 +125,7 @@ def test_servers_whose_events_get_lost_are_found():
     assert (parts.servers(site).result, "crm" in parts.servers(site).reason) == (NOT_RUN, True)
     endpoint = WebhookEndpoint.objects.create(url="http://crm.example/", secret="x")
     for changes, names in (
-        ({}, "in the clear"),
+        ({}, "without encryption"),
         ({"url": "https://crm.example/", "failing_since": timezone.now()}, "does not take"),
         ({"is_enabled": False, "disabled_because": "410"}, "switched off"),
     ):
