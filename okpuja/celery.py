@@ -1,7 +1,7 @@
 """Background work on Celery, for installations of many machines: docs/scaling.md.
 
     celery --app okpuja.celery beat --scheduler okpuja.celery:RowTimer
-    celery --app okpuja.celery worker --pool threads --concurrency 11
+    celery --app okpuja.celery worker --pool threads --concurrency 13
 
 Celery is the timer and distributes the work; the leases of the rows stay the truth. A task says only which kind of
 work is due. One that is lost is sent again, because its rows are still due; one that comes twice or late finds their

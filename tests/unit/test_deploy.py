@@ -12,6 +12,7 @@ import yaml
 from django.core.management import get_commands
 
 from tests.harness import ROOT
+from worker.management.commands.work import THREADS
 
 VPS = ROOT / "deploy/vps"
 SCRIPTS = [*sorted(VPS.glob("*.sh")), VPS / "okpuja"]
@@ -231,3 +232,12 @@ def test_the_image_is_built_from_what_is_here_and_from_the_lock_file():
 
 def test_hadolint_finds_nothing():
     run(program("hadolint"), ROOT / "Dockerfile")
+
+
+def test_celery_gets_as_many_threads_as_a_worker_has():
+    """A silent PhonePe then leaves the same threads for other work in both."""
+    threads = sum(count for _, count in THREADS)
+    for file in ("compose.yaml", "okpuja/celery.py", "docs/scaling.md"):
+        numbers = re.findall(r'--concurrency[ ,]+"?(\d+)', (ROOT / file).read_text(encoding="utf-8"))
+        assert numbers, file
+        assert {int(number) for number in numbers} == {threads}, file

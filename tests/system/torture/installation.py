@@ -34,7 +34,7 @@ TABLES = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY t
 CONFIRMED = "UPDATE accounts_user SET email_confirmed_at = now()"  # nobody else may wait for a place
 WORK = ("manage.py", "work", "--interval", "0.2")
 CELERY = ("-m", "celery", "--app", "okpuja.celery")
-CELERY_WORK = (*CELERY, "worker", "--pool", "threads", "--concurrency", "11", "--loglevel", "WARNING")
+CELERY_WORK = (*CELERY, "worker", "--pool", "threads", "--concurrency", "13", "--loglevel", "WARNING")
 CELERY_TIMER = (*CELERY, "beat", "--scheduler", "okpuja.celery:RowTimer", "--loglevel", "WARNING")
 
 
