@@ -2,7 +2,7 @@
 
 A new code is a line here: tests/unit/core/test_error_codes.py reads what the code of the product can answer, and finds
 what is missing, over, or answered with another status. The OpenAPI description and docs/error-codes.md show this table.
-`POST /api/payments/payments/cart/` answers 400 where others answer 409, with the same code.
+`POST /api/payments/cart/` answers 400 where others answer 409, with the same code.
 """
 
 from typing import NamedTuple

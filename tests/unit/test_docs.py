@@ -1,9 +1,10 @@
-"""What the documents for developers name exists: files, functions, classes, make targets, management commands."""
+"""What the documents name exists: files, headings, functions, classes, routes, make targets, management commands."""
 
 import re
 
 import pytest
 from django.core.management import get_commands
+from django.urls import is_valid_path
 from django.utils.text import capfirst
 
 from payment.admin import PaymentAdmin
@@ -14,11 +15,21 @@ from tools.code_links import LINK as CODE_LINK
 from tools.code_links import correct, line_of
 
 DOCUMENTS = [
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
-    *("docs/architecture.md", "docs/decisions.md", "docs/deployment.md", "docs/api.md", "docs/phonepe.md"),
-    "docs/frontends.md",
+    *(
+        "README.md",
+        "CONTRIBUTING.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "clients/README.md",
+        "simulator/README.md",
+    ),
+    *sorted(f"docs/{path.name}" for path in (ROOT / "docs").glob("*.md")),
 ]
 LINK = re.compile(r"\]\(([^)#]+)(?:#[^)]*)?\)")
+ANCHOR = re.compile(r"\]\(([\w./-]*\.md)?#([^)]+)\)")
+ROUTE = re.compile(r"(?:\$API|`(?:[A-Z]+ )?/api)(/[^\"`\s?]+)")
+VARIABLE = re.compile(r"\$\{?\w+\}?|\{\w+\}|<\w+>")
+KEYS = ("1", "0b9f6c6e-5d0e-4f3a-9a57-2f6f8f1f7d11", "a" * 40)  # of rows, carts, links
 PATH = re.compile(r"`((?:[\w.*-]+/)+[\w.*-]*)`")
 TARGET = re.compile(r"\bmake ([a-z][a-z-]+)")
 COMMAND = re.compile(r"manage\.py ([a-z_]+)")
@@ -39,11 +50,40 @@ def test_links_lead_to_files(document):
     assert [link for link in targets if not ((ROOT / document).parent / link).exists()] == []
 
 
+def anchors_of(document: str) -> set[str]:
+    """As GitHub and MkDocs make them of the headings."""
+    headings = re.findall(r"^#+ +(.+)$", text_of(document), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_links_lead_to_headings(document):
+    folder = (ROOT / document).parent
+    links = [
+        (str((folder / file).resolve().relative_to(ROOT)) if file else document, anchor)
+        for file, anchor in ANCHOR.findall(text_of(document))
+    ]
+    assert [link for link in links if link[1] not in anchors_of(link[0])] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_routes_of_the_api_exist(document):
+    routes = {route for route in ROUTE.findall(text_of(document)) if "…" not in route}
+    missing = [
+        route
+        for route in routes
+        if not any(is_valid_path(f"/api{VARIABLE.sub(key, route).rstrip('/')}/") for key in KEYS)
+    ]
+    assert set(missing) - {"/server/"} == set()  # where the routes of servers begin
+
+
 @pytest.mark.parametrize("document", DOCUMENTS)
 def test_paths_of_this_repository_exist(document):
     named = {path for path in PATH.findall(text_of(document)) if path.split("/")[0] in FOLDERS}
     missing = {path for path in named if not list(ROOT.glob(path.rstrip("/")))}
-    assert missing - {"mail/"} == set()
+    assert (
+        missing - {"mail/", "clients/openapi.json", "clients/python", "clients/typescript"} == set()
+    )  # made later
 
 
 def test_links_of_the_architecture_into_the_code_lead_to_what_they_name():
@@ -109,7 +149,7 @@ def test_the_pictures_of_states_are_the_tables_of_transitions(after, table):
 
 @pytest.mark.parametrize("document", ["docs/architecture.md", "docs/troubleshooting.md"])
 def test_the_tabs_of_a_payment_are_called_as_the_documents_say(document):
-    named = re.search(r"the tabs \*([^*]+)\* and \*([^*]+)\*", text_of(document))
+    named = re.search(r"the tabs\s+\*([^*]+)\*\s+and\s+\*([^*]+)\*", text_of(document))
     assert named
     assert set(named.groups()) <= {
         capfirst(rows.model._meta.verbose_name_plural) for rows in PaymentAdmin.inlines
