@@ -65,12 +65,12 @@ def rotate_key(key: ApiKey, *, overlap: timedelta = OVERLAP, by: User | None = N
     good = ApiKey.objects.select_for_update().filter(revoked_at=None)
     current = good.filter(Q(expires_at=None) | Q(expires_at__gt=now)).get(pk=key.pk)
     expires_at = now + (current.expires_at - current.created_at) if current.expires_at else None
-    made = create_key(current.name, current.scopes, expires_at=expires_at, made_by=by, former=current)
+    new_key = create_key(current.name, current.scopes, expires_at=expires_at, made_by=by, former=current)
     end = now + overlap
     ApiKey.objects.filter(pk=key.pk).update(
         expires_at=min(current.expires_at, end) if current.expires_at else end
     )
-    return made
+    return new_key
 
 
 def lock_family(key: ApiKey) -> None:

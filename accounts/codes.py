@@ -93,9 +93,9 @@ def request(email: str, purpose: OneTimeCode.Purpose, address: str, via: str = B
 
 def sender() -> Callable[..., None]:
     """What CODE_SENDER names: a function, or an object of the class."""
-    found = import_string(settings.CODE_SENDER)
-    made: Callable[..., None] = found() if isinstance(found, type) else found
-    return made
+    target = import_string(settings.CODE_SENDER)
+    send: Callable[..., None] = target() if isinstance(target, type) else target
+    return send
 
 
 def sender_channels() -> tuple[str, ...]:

@@ -30,10 +30,10 @@ def spend_time_of_comparison(email: str, password: str) -> None:
     """
     share = cache.get(FORMER_SHARE)
     if share is None:
-        found = User.objects.aggregate(
+        counts = User.objects.aggregate(
             all=Count("pk"), former=Count("pk", filter=Q(password__startswith=FORMER))
         )
-        share = found["former"] / (found["all"] or 1)
+        share = counts["former"] / (counts["all"] or 1)
         cache.set(FORMER_SHARE, share, SHARE_KEPT)
     drawn = int(salted_hmac("accounts.hashers", email, algorithm="sha256").hexdigest()[:8], 16)
     if drawn < share * 2**32:

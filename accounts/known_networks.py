@@ -27,7 +27,7 @@ def is_known(email: str, address: str) -> bool:
 def remember_network(email: str, address: str) -> None:
     """For KNOWN_SECONDS from now on. Only for who has shown to be the account's owner."""
     now = time.time()
-    known = Counter(
+    counter = Counter(
         key=counters.key_of(KNOWN, f"{account_of(email)} {network_of(address)}"),
         scope=KNOWN,
         count=1,
@@ -35,5 +35,5 @@ def remember_network(email: str, address: str) -> None:
         ends=now + KNOWN_SECONDS,
     )
     Counter.objects.bulk_create(
-        [known], update_conflicts=True, unique_fields=["key"], update_fields=["started", "ends"]
+        [counter], update_conflicts=True, unique_fields=["key"], update_fields=["started", "ends"]
     )

@@ -60,16 +60,16 @@ def is_blank(value: Any) -> bool:
     return value is None or (isinstance(value, str) and not any(map(str.isalnum, value)))
 
 
-def format_phone(kept: str | None) -> str | None:
+def format_phone(stored: str | None) -> str | None:
     """As the frontend's forms take it: the national digits for India, E.164 elsewhere; text as it is kept."""
-    if not kept or not kept.startswith("+91") or read_phone(kept) != kept:
-        return kept
-    return kept.removeprefix("+91")
+    if not stored or not stored.startswith("+91") or read_phone(stored) != stored:
+        return stored
+    return stored.removeprefix("+91")
 
 
-def indian_mobile(kept: str | None) -> str | None:
+def indian_mobile(stored: str | None) -> str | None:
     """The ten digits that PhonePe takes as a mobile number; None for a landline, another country, other text."""
-    number = _parse(read_phone(kept) or "")
+    number = _parse(read_phone(stored) or "")
     if number is None or not _is_mobile_shaped(number):
         return None
     landline = phonenumbers.number_type(number) == PhoneNumberType.FIXED_LINE

@@ -102,6 +102,6 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _encode(image: Image.Image) -> bytes:
-    written = BytesIO()
-    image.save(written, "JPEG", quality=QUALITY)
-    return written.getvalue()
+    output = BytesIO()
+    image.save(output, "JPEG", quality=QUALITY)
+    return output.getvalue()

@@ -284,9 +284,9 @@ def remove_address(address: Address) -> None:
 
 def address_for_delivery(user: User, address_id: int | None) -> Address | None:
     """The chosen address, else the default, else the latest, else none. Never somebody else's."""
-    found: list[Address]
-    [found] = read_together(finding_address(user.pk, address_id))
-    return require_address(found, address_id)
+    addresses: list[Address]
+    [addresses] = read_together(finding_address(user.pk, address_id))
+    return require_address(addresses, address_id)
 
 
 def finding_address(user_id: int, address_id: int | None) -> Query[list[Address]]:
@@ -296,11 +296,11 @@ def finding_address(user_id: int, address_id: int | None) -> Query[list[Address]
     return _addresses_by_key.query(address_id, user_id)
 
 
-def require_address(found: list[Address], address_id: int | None) -> Address | None:
+def require_address(addresses: list[Address], address_id: int | None) -> Address | None:
     """The one that was found by `finding_address`. Raises ValidationError when the chosen one is not there."""
-    if not found and address_id is not None:
+    if not addresses and address_id is not None:
         raise ValidationError({"address_id": [_("This address does not exist.")]})
-    return found[0] if found else None
+    return addresses[0] if addresses else None
 
 
 @CompiledRead

@@ -86,8 +86,8 @@ def delete(uploads: Iterable[Upload]) -> None:
 def left_over(now: datetime) -> "QuerySet[Upload]":
     """Replaced ones, those of deleted accounts, and those whose request died."""
     old = Q(created_at__lt=now - STORING_TIME)
-    ended = Q(state=Upload.State.REPLACED) | Q(owner=None) | (Q(state=Upload.State.STORING) & old)
-    return Upload.objects.filter(ended).order_by("pk")
+    unused = Q(state=Upload.State.REPLACED) | Q(owner=None) | (Q(state=Upload.State.STORING) & old)
+    return Upload.objects.filter(unused).order_by("pk")
 
 
 def links(owner: User, purpose: Upload.Purpose) -> tuple[str | None, str | None]:
@@ -108,10 +108,10 @@ def read(token: str) -> bytes | None:
         key, size, epoch = signer.unsign(token, max_age=LINK_SECONDS).split("-")
     except (signing.BadSignature, ValueError):
         return None
-    found = Upload.objects.filter(
+    stored = Upload.objects.filter(
         pk=key, state=Upload.State.LIVE, owner__session_epoch=epoch, owner__account_status="ACTIVE"
     )
-    if (upload := found.first()) is None:
+    if (upload := stored.first()) is None:
         return None
     try:
         with private_storage().open(getattr(upload, size).name) as file:

@@ -79,8 +79,8 @@ class RegisterView(PublicView):
 
         With `role` EMPLOYEE and the token of staff who may add accounts, an account of an employee, without any right.
         """
-        wanted = request.data.get("role") if isinstance(request.data, Mapping) else None
-        if wanted == User.Role.EMPLOYEE and may(request, "accounts.add_user"):
+        role = request.data.get("role") if isinstance(request.data, Mapping) else None
+        if role == User.Role.EMPLOYEE and may(request, "accounts.add_user"):
             incoming = EmployeeSerializer(data=request.data)
             incoming.is_valid(raise_exception=True)
             employee = people.create_employee(**incoming.validated_data)

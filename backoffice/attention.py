@@ -77,7 +77,7 @@ def _count(rows: "QuerySet[Any]") -> "QuerySet[Any]":
     return rows.order_by().annotate(group=Value(1)).values("group").annotate(n=Count("pk")).values("n")
 
 
-def _held(because: Q) -> Callable[[datetime], "QuerySet[Payment]"]:
+def _payments_in_review(because: Q) -> Callable[[datetime], "QuerySet[Payment]"]:
     return lambda now: (
         Payment.objects.filter(because, fulfilment=Fulfilment.HELD_FOR_STAFF)
         .select_related("user", "checkout")
@@ -119,8 +119,8 @@ def _without_priest(now: datetime) -> "QuerySet[Booking]":
 def _disputes(now: datetime) -> "QuerySet[Dispute]":
     """Undecided ones, and those whose news nobody has compared with PhonePe's dashboard."""
     is_over = Q(status__in=(Dispute.Status.WON, Dispute.Status.LOST), is_proven=True)
-    found = Dispute.objects.exclude(is_over).select_related("attempt__payment__user")
-    return found.order_by(F("due_at").asc(nulls_last=True), "pk")
+    disputes = Dispute.objects.exclude(is_over).select_related("attempt__payment__user")
+    return disputes.order_by(F("due_at").asc(nulls_last=True), "pk")
 
 
 def _payment(payment: Payment) -> Row:
@@ -153,14 +153,16 @@ def _who(payment: Payment) -> str:
 
 def _refund(refund: Refund) -> Row:
     asked_by = refund.asked_by
-    asked = str(_("asked for by %(person)s") % {"person": asked_by.full_name or asked_by}) if asked_by else ""
+    requester = (
+        str(_("asked for by %(person)s") % {"person": asked_by.full_name or asked_by}) if asked_by else ""
+    )
     return Row(
         address=reverse("desk:case", args=[refund.payment.reference]),
         what=f"{refund.reason} · {refund.payment.reference}",
         who=_who(refund.payment),
         since=refund.created_at,
         paise=refund.amount_paise,
-        note=asked,
+        note=requester,
     )
 
 
@@ -210,7 +212,7 @@ NEEDS = (
         _("Another amount came than agreed"),
         _("Accept it as the payment, or send it back."),
         rights.SEE_PAYMENTS,
-        _held(Q(held_because=AMOUNT_DIFFERS)),
+        _payments_in_review(Q(held_because=AMOUNT_DIFFERS)),
         _payment,
     ),
     Need(
@@ -218,7 +220,7 @@ NEEDS = (
         _("Money in review"),
         _("The note says why. Accept it as the payment, or send it back."),
         rights.SEE_PAYMENTS,
-        _held(~Q(held_because=AMOUNT_DIFFERS)),
+        _payments_in_review(~Q(held_because=AMOUNT_DIFFERS)),
         _payment,
     ),
     Need(

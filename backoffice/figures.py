@@ -89,11 +89,11 @@ def money(today: date) -> Money:
     begun before midnight commits after it."""
     first, open_from = today - timedelta(days=max(SPANS) - 1), today - timedelta(days=1)
     key = f"desk:money:2:{first}:{settings.PHONEPE_SIMULATION_MODE}"
-    closed = cache.get(key)
-    if closed is None:
-        closed = _sums_by_day_and_puja(first, open_from)
-        cache.set(key, closed, DAY.total_seconds())
-    rows = [*closed, *_sums_by_day_and_puja(open_from, today + timedelta(days=1))]
+    past_sums = cache.get(key)
+    if past_sums is None:
+        past_sums = _sums_by_day_and_puja(first, open_from)
+        cache.set(key, past_sums, DAY.total_seconds())
+    rows = [*past_sums, *_sums_by_day_and_puja(open_from, today + timedelta(days=1))]
     days = [first + timedelta(days=number) for number in range(max(SPANS))]
     by_day, by_puja = Counter(dict.fromkeys(days, 0)), Counter[str]()
     for row in rows:
@@ -149,7 +149,7 @@ def hours(now: datetime) -> list[Hour]:
         real_or_simulating("simulated"), pk__in=newest, created_at__gt=now - DAY
     )
     is_open, is_paid = Q(state__in=OPEN_ATTEMPT), Q(state=AttemptState.COMPLETED)
-    found = {
+    figures = {
         row["hour"]: row
         for row in recent.order_by()
         .values(hour=TruncHour("created_at"))
@@ -162,7 +162,7 @@ def hours(now: datetime) -> list[Hour]:
     last = timezone.localtime(now).replace(minute=0, second=0, microsecond=0)
     counted = []
     for number in range(23, -1, -1):
-        row = found.get(last - number * HOUR, {})
+        row = figures.get(last - number * HOUR, {})
         counts = (row.get(name, 0) for name in ("paid", "unpaid", "undecided"))
         counted.append(Hour(last - number * HOUR, *counts))
     return counted
@@ -215,14 +215,14 @@ def hops(run: DiagnosisRun) -> list[Hop]:
         Hop(f"PhonePe: {each['endpoint']}", each["reachable"], each["stage"])
         for each in run.answer.get("endpoints", ())
     ]
-    found = run.answer.get("dependencies", {}).items()
+    dependencies = run.answer.get("dependencies", {}).items()
     return endpoints + [
         Hop(
             translation.gettext(DEPENDENCIES[name]) if name in DEPENDENCIES else name,
             each["ok"],
             each["finding"],
         )
-        for name, each in found
+        for name, each in dependencies
     ]
 
 

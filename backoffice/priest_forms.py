@@ -106,13 +106,13 @@ class PriestForm(forms.ModelForm):
     def store(self) -> Priest:
         """Two clicks at once: the unique `form` has decided. A page of an older release sends none."""
         form = self.cleaned_data["form"]
-        sent = Priest.objects.filter(form=form) if form else Priest.objects.none()
-        if self.instance.pk is None and (there := sent.first()):
+        same_form = Priest.objects.filter(form=form) if form else Priest.objects.none()
+        if self.instance.pk is None and (there := same_form.first()):
             return there
         try:
             return self._store()
         except IntegrityError:
-            if there := sent.first():
+            if there := same_form.first():
                 return there
             raise
 

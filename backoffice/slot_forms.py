@@ -39,10 +39,10 @@ def services() -> list[tuple[str, str]]:
 
 def read_clock(text: str) -> time:
     """8, 08:30. Raises ValidationError."""
-    if not (found := CLOCK.fullmatch(text.strip())):
+    if not (match := CLOCK.fullmatch(text.strip())):
         raise ValidationError(_("Write times as 08:30."))
     try:
-        return time(int(found[1]), int(found[2] or 0))
+        return time(int(match[1]), int(match[2] or 0))
     except ValueError as error:
         raise ValidationError(_("Write times as 08:30.")) from error
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 
 from booking.models import Booking, PujaService
 from core.language import localized, supported_language
-from core.texts import shown
+from core.texts import safe_line
 
 CONTENT_TYPE = "text/calendar; charset=utf-8"
 LONGEST_LINE = 75  # octets, without the line break
@@ -43,7 +43,7 @@ def place_of(booking: Booking, language: str, *, with_address: bool = True) -> s
     address = checkout.agreed_address if is_at_home else None
     if address is None:
         return str(localized(checkout, "package_location", language))
-    return ", ".join(filter(None, (shown(getattr(address, part)) for part in ADDRESS_LINES)))
+    return ", ".join(filter(None, (safe_line(getattr(address, part)) for part in ADDRESS_LINES)))
 
 
 def _event(booking: Booking, language: str, with_address: bool) -> Iterator[str]:

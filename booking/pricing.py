@@ -37,8 +37,8 @@ def with_package_price(carts: "QuerySet[Cart]") -> "QuerySet[Any]":
 
 def package_price(cart: Cart) -> int:
     """What its package costs now, in paise."""
-    if (known := cart.__dict__.get("package_paise")) is not None:
-        cart.package.price_now = known
+    if (package_paise := cart.__dict__.get("package_paise")) is not None:
+        cart.package.price_now = package_paise
     return cart.package.price_now
 
 

@@ -115,10 +115,12 @@ class DeskPromoViewSet(ListModelMixin, GenericViewSet[PromoCode]):
         incoming = BulkPromoSerializer(data=request.data)
         incoming.is_valid(raise_exception=True)
         with _telling_refusals():
-            made = promo_codes.create_codes(**incoming.validated_data)
-        told = in_both_languages(request, format_lazy(_("{count} codes have been made."), count=len(made)))
-        codes = [promo.code for promo in made]
-        return Response(told | {"count": len(codes), "codes": codes}, status=status.HTTP_201_CREATED)
+            new_codes = promo_codes.create_codes(**incoming.validated_data)
+        message = in_both_languages(
+            request, format_lazy(_("{count} codes have been made."), count=len(new_codes))
+        )
+        codes = [promo.code for promo in new_codes]
+        return Response(message | {"count": len(codes), "codes": codes}, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={(200, "text/csv"): OpenApiTypes.BINARY})
     @action(

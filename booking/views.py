@@ -87,8 +87,8 @@ class PujaServiceViewSet(ListModelMixin, RetrieveModelMixin, Catalogue):
         """Open start times to come, for two weeks from today unless `from` and `to` (dates) say otherwise."""
         start, end = _read_period(request)
         slots = Slot.objects.filter(ON_SALE, service=self.get_object())
-        shown = self.paginate_queryset(slots.filter(starts_at__gte=start, starts_at__lt=end))
-        return self.get_paginated_response(SlotSerializer(shown, many=True).data)
+        page = self.paginate_queryset(slots.filter(starts_at__gte=start, starts_at__lt=end))
+        return self.get_paginated_response(SlotSerializer(page, many=True).data)
 
 
 def _read_period(request: Request) -> tuple[datetime, datetime]:

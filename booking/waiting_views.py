@@ -56,8 +56,8 @@ class WaitingViewSet(ListModelMixin, GenericViewSet[WaitingEntry]):
         """Wait for a place of a full time."""
         form = WaitingRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        wanted, network = form.validated_data, client_network(request)
-        entry = join(cast(User, request.user), wanted["slot"], wanted["package_id"], network)
+        fields, network = form.validated_data, client_network(request)
+        entry = join(cast(User, request.user), fields["slot"], fields["package_id"], network)
         return Response(WaitingEntrySerializer(entry).data, status=status.HTTP_201_CREATED)
 
     @extend_schema(responses={204: None})

@@ -19,11 +19,11 @@ class BrandColoursView(View):
 
 class BrandLogoView(View):
     def get(self, request: HttpRequest) -> HttpResponse:
-        found = brand()
-        if not found.logo:
+        current = brand()
+        if not current.logo:
             raise Http404
         headers = {"Content-Security-Policy": NO_SCRIPTS}
-        return _cacheable(HttpResponse(found.logo, content_type=found.logo_type, headers=headers))
+        return _cacheable(HttpResponse(current.logo, content_type=current.logo_type, headers=headers))
 
 
 def _cacheable(response: HttpResponse) -> HttpResponse:

@@ -129,15 +129,15 @@ class DatabaseDown(Unavailable):
 
 def handle_exception(error: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. None means an unexpected error: Django answers 500 and logs the stack."""
-    known = _as_api_exception(error)
-    if known is None:
+    api_error = _as_api_exception(error)
+    if api_error is None:
         return None
     request = context.get("request")
     language = language_of(request) if request else ENGLISH
-    response = Response(error_body(known, language), status=known.status_code)
-    if header := getattr(known, "auth_header", None):
+    response = Response(error_body(api_error, language), status=api_error.status_code)
+    if header := getattr(api_error, "auth_header", None):
         response["WWW-Authenticate"] = header
-    add_retry_after(response, known)
+    add_retry_after(response, api_error)
     return response
 
 

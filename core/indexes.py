@@ -93,8 +93,10 @@ def drop_pattern_indexes(app: str, *columns: str) -> Operation:
             schema_editor.execute(schema_editor.deferred_sql.pop(0), None)
         for model, field in fields(apps):
             with schema_editor.connection.cursor() as cursor:
-                found = schema_editor.connection.introspection.get_constraints(cursor, model._meta.db_table)
-            for name, about in found.items():
+                constraints = schema_editor.connection.introspection.get_constraints(
+                    cursor, model._meta.db_table
+                )
+            for name, about in constraints.items():
                 if name.endswith("_like") and about["columns"] == [field.column]:
                     _drop(schema_editor, name)
 

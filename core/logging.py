@@ -174,11 +174,11 @@ class ConsoleFormatter(logging.Formatter):
         if found := getattr(record, "request_id", ""):
             extra["request_id"] = found
         details = "".join(f" {name}={value}" for name, value in extra.items())
-        said = printable(f"{record.name}: {record.getMessage()}{details}")
+        text = printable(f"{record.name}: {record.getMessage()}{details}")
         level = f"{record.levelname:<8}"
         if sys.stderr.isatty():
             level = f"\x1b[{self.COLOURS.get(record.levelname, 0)}m{level}\x1b[0m"
-        line = f"{self.formatTime(record, '%H:%M:%S')} {level} {said}"
+        line = f"{self.formatTime(record, '%H:%M:%S')} {level} {text}"
         if record.exc_info:
             # Indented: no line of a text of others looks like a record of ours.
             stack = printable(self.formatException(record.exc_info), keep="\n")

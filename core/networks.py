@@ -16,10 +16,10 @@ def client_address(request: HttpRequest) -> str:
     With NUM_PROXIES=0 the header is not read: anybody can write it. "unknown" for what is no address.
     """
     forwarded = [each.strip() for each in request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")]
-    found = str(request.META.get("REMOTE_ADDR", ""))
+    address = str(request.META.get("REMOTE_ADDR", ""))
     if settings.NUM_PROXIES and forwarded[-1]:
-        found = forwarded[-min(settings.NUM_PROXIES, len(forwarded))]
-    return _read_address(found) or UNKNOWN
+        address = forwarded[-min(settings.NUM_PROXIES, len(forwarded))]
+    return _read_address(address) or UNKNOWN
 
 
 def client_network(request: HttpRequest) -> str:

@@ -21,7 +21,7 @@ UNPRINTABLE = re.compile(
 
 def printable(text: str, keep: str = "") -> str:
     """Escaped as JSON escapes it, so that JSON stays JSON. `keep`: what may stay, such as the ends of lines."""
-    return UNPRINTABLE.sub(lambda found: found[0] if found[0] in keep else json.dumps(found[0])[1:-1], text)
+    return UNPRINTABLE.sub(lambda match: match[0] if match[0] in keep else json.dumps(match[0])[1:-1], text)
 
 
 def printable_values(value: Any, lines_in: Collection[str] = ()) -> Any:

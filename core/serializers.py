@@ -119,9 +119,9 @@ class Serializer(serializers.Serializer[T]):
         unknown = (name for name in data if name not in fields)
         fixed = [name for name in data if name in fields and fields[name].read_only]
         if fixed and self.instance is not None:
-            shown = self.to_representation(self.instance)
+            current = self.to_representation(self.instance)
             fixed = [
-                name for name in fixed if name not in self.changing_by_itself and shown[name] != data[name]
+                name for name in fixed if name not in self.changing_by_itself and current[name] != data[name]
             ]
         named = {printable(name)[:LONGEST_NAME]: [UNKNOWN] for name in islice(unknown, MOST_NAMES)}
         return named | {name: [FIXED] for name in fixed}

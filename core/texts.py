@@ -1,6 +1,6 @@
 """Text that one person writes and others read: in mails, on receipts, at the desk of staff.
 
-`plain_line` and `plain_text` are the validators of every such field; `shown` writes what was stored before them.
+`plain_line` and `plain_text` are the validators of every such field; `safe_line` writes what was stored before them.
 REST framework runs all validators of a field, so texts of any length come here, too: the patterns are linear in it.
 """
 
@@ -87,7 +87,7 @@ def visible_line(text: str) -> None:
     _refuse_hidden(text)
 
 
-def shown(text: str) -> str:
+def safe_line(text: str) -> str:
     """On one line, without what nobody sees, and with "[…]" in place of addresses of the web.
 
     For the output of what may have been stored before it was refused. A mail address alone stays.
@@ -153,13 +153,13 @@ def _addresses(text: str) -> Iterator[tuple[int, int]]:
         for word in re.finditer(r"\S+", plain):
             if SCHEME.search(word.group()):
                 yield word.span()
-    for found in NUMBERS.finditer(plain):
-        yield found.span()
-    for found in DOTTED.finditer(plain):
-        labels, last = found["labels"].lower(), found["last"].lower()
+    for number in NUMBERS.finditer(plain):
+        yield number.span()
+    for number in DOTTED.finditer(plain):
+        labels, last = number["labels"].lower(), number["last"].lower()
         if last not in TOP_LEVEL and not last.startswith("xn--"):
             continue
         is_initials = all(len(each) == 1 for each in labels.split("."))
         is_abbreviated = is_initials or labels in TITLES.split() or last in ABBREVIATIONS.split()
-        if found["at"] or found["path"] or not is_abbreviated:
-            yield found.span()
+        if number["at"] or number["path"] or not is_abbreviated:
+            yield number.span()

@@ -41,9 +41,9 @@ class RateThrottle(SimpleRateThrottle):
     def admits(self, subject: str) -> bool:
         """Counts one request."""
         self.now = self.timer()
-        found = self.count(subject)
-        self.started = found.started
-        return found.number <= self.num_requests
+        counter = self.count(subject)
+        self.started = counter.started
+        return counter.number <= self.num_requests
 
     def count(self, subject: str) -> Count:
         try:

@@ -156,8 +156,8 @@ class CheckResult:
 def run_timed(check: Callable[[], CheckResult | None]) -> CheckResult | None:
     """With the milliseconds it took. None: there is no such dependency here."""
     started = time.monotonic()
-    found = check()
-    return found and replace(found, milliseconds=round((time.monotonic() - started) * 1000))
+    result = check()
+    return result and replace(result, milliseconds=round((time.monotonic() - started) * 1000))
 
 
 def timeout_result(name: str) -> CheckResult:
@@ -253,13 +253,13 @@ def _failed_database(check: CheckResult, error: Exception) -> CheckResult:
 
 def _lasting_lock(cursor: CursorWrapper) -> str:
     """A lock on a table that others hold for longer than payments wait. It is only looked at: no lock is taken."""
-    held = postgresql_locks(cursor)
+    locks = postgresql_locks(cursor)
     until = time.monotonic() + LOCK_SECONDS
-    while held and time.monotonic() < until:
+    while locks and time.monotonic() < until:
         time.sleep(LOCK_PAUSE)
         still = postgresql_locks(cursor)
-        held = {name: text for name, text in held.items() if name in still}
-    return next(iter(held.values()), "")
+        locks = {name: text for name, text in locks.items() if name in still}
+    return next(iter(locks.values()), "")
 
 
 def check_cache() -> CheckResult:

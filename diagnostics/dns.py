@@ -60,10 +60,10 @@ class LookedUpResolver(Resolver):
         }
 
     def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
-        found = self._known.get((host, port))
-        if isinstance(found, OSError):
-            raise type(found)(*found.args)  # one object raised twice would be its own cause
-        return found or self._system.addresses(host, port, seconds)
+        resolution = self._known.get((host, port))
+        if isinstance(resolution, OSError):
+            raise type(resolution)(*resolution.args)  # one object raised twice would be its own cause
+        return resolution or self._system.addresses(host, port, seconds)
 
     def _find(self, host: str, port: int, deadline: Deadline) -> list[Address] | OSError | None:
         try:
@@ -105,8 +105,8 @@ class Resolution:
 
     def of_family(self, family: str) -> tuple[str, ...]:
         """`family` is "ipv4" or "ipv6"."""
-        found = (str(address[4][0]) for address in self.addresses if FAMILY.get(address[0]) == family)
-        return tuple(dict.fromkeys(found))
+        addresses = (str(address[4][0]) for address in self.addresses if FAMILY.get(address[0]) == family)
+        return tuple(dict.fromkeys(addresses))
 
     @property
     def all_addresses(self) -> tuple[str, ...]:
@@ -211,22 +211,28 @@ def query_name_servers(host: str, servers: Sequence[str], seconds: float) -> Nam
     except (dns.exception.DNSException, ValueError):
         return NameServerAnswer(finding=Finding.NAME_SERVER_SILENT)  # this system has no name server
     client.lifetime, client.timeout = seconds, seconds / 2
-    known = tuple(str(getattr(server, "address", server)) for server in client.nameservers)
+    nameservers = tuple(str(getattr(server, "address", server)) for server in client.nameservers)
     try:
-        found = [client.resolve(host, kind, raise_on_no_answer=False, search=False) for kind in ("A", "AAAA")]
+        answers = [
+            client.resolve(host, kind, raise_on_no_answer=False, search=False) for kind in ("A", "AAAA")
+        ]
     except dns.resolver.NXDOMAIN:
-        return NameServerAnswer((), known, Finding.NAME_UNKNOWN)
+        return NameServerAnswer((), nameservers, Finding.NAME_UNKNOWN)
     except dns.resolver.NoNameservers as error:
         responses = [response for *_, response in error.kwargs.get("errors", ())]
         has_response = any(responses)  # else no server could be reached at all
         finding = Finding.NAME_SERVER_FAILED if has_response else Finding.NAME_SERVER_SILENT
-        return NameServerAnswer((), known, finding)
+        return NameServerAnswer((), nameservers, finding)
     except (dns.exception.DNSException, OSError):
-        return NameServerAnswer((), known, Finding.NAME_SERVER_SILENT)
-    addresses = tuple(record.address for answer in found for record in answer.rrset or ())
-    responders = tuple(dict.fromkeys(str(answer.nameserver) for answer in found if answer.nameserver))
-    silent = known[: known.index(responders[0])] if responders and responders[0] in known else ()
-    return NameServerAnswer(addresses, responders or known, "" if addresses else Finding.NAME_UNKNOWN, silent)
+        return NameServerAnswer((), nameservers, Finding.NAME_SERVER_SILENT)
+    addresses = tuple(record.address for answer in answers for record in answer.rrset or ())
+    responders = tuple(dict.fromkeys(str(answer.nameserver) for answer in answers if answer.nameserver))
+    silent = (
+        nameservers[: nameservers.index(responders[0])] if responders and responders[0] in nameservers else ()
+    )
+    return NameServerAnswer(
+        addresses, responders or nameservers, "" if addresses else Finding.NAME_UNKNOWN, silent
+    )
 
 
 def is_address(host: str) -> bool:

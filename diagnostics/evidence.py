@@ -76,8 +76,8 @@ class Evidence:
     def status(self) -> StatusProbeResult | None:
         """The answer that payments would get: one address that accepts us is enough."""
         good = (result for result in self.status_results if result.verdict is None)
-        asked = (result for result in self.status_results if not result.is_late)
-        return next(good, next(asked, next(iter(self.status_results), None)))
+        results = (result for result in self.status_results if not result.is_late)
+        return next(good, next(results, next(iter(self.status_results), None)))
 
     @property
     def degraded(self) -> ProbeResult | None:

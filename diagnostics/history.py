@@ -137,9 +137,9 @@ def changes_since_ok(past: PastRuns, now: Circumstances) -> Changes | None:
         return None
     changes = []
     for kind, values in now.items():
-        known = past.circumstances.get(kind, {})
+        before = past.circumstances.get(kind, {})
         for name, new in values.items():
-            old = known.get(name, new)
+            old = before.get(name, new)
             if old != new and not (isinstance(old, list) and set(old) & set(new)):
                 changes.append(Change(f"{kind} {name}".strip(), _text(old), _text(new)))
     return Changes(_local_time(past.ok_since), changes)

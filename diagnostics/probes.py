@@ -175,8 +175,8 @@ class ProbeResult:
     def error(self) -> str:
         if not self.is_misresolved:
             return self.best.error
-        found = self.resolution
-        return f"{Finding(found.finding).label}: {', '.join(found.all_addresses)} ({found.source})"
+        resolution = self.resolution
+        return f"{Finding(resolution.finding).label}: {', '.join(resolution.all_addresses)} ({resolution.source})"
 
 
 class ProbeRequest(InFlightRequest):
@@ -532,7 +532,7 @@ def _detail(category: str, last: HttpAttempt | None, wait: int) -> str:
 
 def _verdict(category: str, last: HttpAttempt) -> Verdict | None:
     """None for an answer that could be read and whose code is not in our table."""
-    known = MEANINGS.get(last.code)
+    meaning = MEANINGS.get(last.code)
     if last.code == "KEY_NOT_CONFIGURED":
         return Verdict.KEY_NOT_CONFIGURED
     # PhonePe answers so to a client id that it does not know in this environment, 401 to a wrong secret.
@@ -544,12 +544,12 @@ def _verdict(category: str, last: HttpAttempt) -> Verdict | None:
         return Verdict.HTTP_BLOCKED
     if category == ErrorCategory.BLOCKED_RESPONSE and last.http_status in BY_STATUS:
         return BY_STATUS[last.http_status]
-    if known and not category and known.actor in {Actor.CUSTOMER, Actor.NOBODY}:
+    if meaning and not category and meaning.actor in {Actor.CUSTOMER, Actor.NOBODY}:
         return None  # how some order stands: PhonePe has read the request
-    if known and category in SAID_BY_CODE:
-        if known.where == KEYS:
+    if meaning and category in SAID_BY_CODE:
+        if meaning.where == KEYS:
             return Verdict.BAD_CREDENTIALS
-        is_theirs = Culprit.of(known) is Culprit.PHONEPE
+        is_theirs = Culprit.of(meaning) is Culprit.PHONEPE
         return Verdict.PHONEPE_DOWN if is_theirs else Verdict.MISCONFIGURED
     return Verdict.of(category) if category else None
 

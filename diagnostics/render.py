@@ -90,17 +90,17 @@ def is_report(data: Json) -> bool:
     return "verdict" in data
 
 
-def page_context(found: Json, request: HttpRequest) -> Json:
-    found = printable_values(found, lines_in={"body"})
-    changed = found.get("changed_since_last_ok")
-    codes = found.get("unknown_codes", [])
+def page_context(report: Json, request: HttpRequest) -> Json:
+    report = printable_values(report, lines_in={"body"})
+    changed = report.get("changed_since_last_ok")
+    codes = report.get("unknown_codes", [])
     return {
-        "found": found,
-        "is_full": "next_action" in found,
+        "found": report,
+        "is_full": "next_action" in report,
         "is_refused": "refused" in request.GET,
-        "severity": severity(found),
-        "who_acts": who_acts(found),
-        "checked_at": format_time(found["checked_at"]),
+        "severity": severity(report),
+        "who_acts": who_acts(report),
+        "checked_at": format_time(report["checked_at"]),
         "since": format_time(changed["since"]) if changed else "",
         "history": [
             {
@@ -108,49 +108,49 @@ def page_context(found: Json, request: HttpRequest) -> Json:
                 "at": format_time(run["checked_at"]),
                 "who": WHO_LOOKED.get(run["asked_by"], run["asked_by"]),
             }
-            for run in found.get("history", [])
+            for run in report.get("history", [])
         ],
         "unknown_codes": [{**each, "at": format_time(each["last_seen"])} for each in codes],
-        "endpoints": _page_endpoints(found["endpoints"]),
-        "controls": _page_endpoints(found.get("controls", [])),
-        "dependencies": dependencies(found),
+        "endpoints": _page_endpoints(report["endpoints"]),
+        "controls": _page_endpoints(report.get("controls", [])),
+        "dependencies": dependencies(report),
         "build": settings.BUILD,
     }
 
 
-def as_text(found: Json) -> str:
-    found = printable_values(found, lines_in={"body"})  # a line of others must not look like one of ours
+def as_text(report: Json) -> str:
+    report = printable_values(report, lines_in={"body"})  # a line of others must not look like one of ours
     lines = [
-        *_summary_lines(found),
-        *_endpoint_lines("The connection to PhonePe", found["endpoints"]),
-        *_endpoint_lines("For comparison", found.get("controls", [])),
+        *_summary_lines(report),
+        *_endpoint_lines("The connection to PhonePe", report["endpoints"]),
+        *_endpoint_lines("For comparison", report.get("controls", [])),
     ]
-    if checks := dependencies(found):
+    if checks := dependencies(report):
         lines += ["", "Our own server"]
     for check in checks:
         lines.append(f"  {MARKS[check['state']]} {check['name']:<20} {check['target']}: {check['detail']}")
-    if changed := found.get("changed_since_last_ok"):
+    if changed := report.get("changed_since_last_ok"):
         lines += ["", f"Changed since the last good diagnosis, on {format_time(changed['since'])}"]
         for change in changed["changes"]:
             lines.append(f"  {change['what']}: {change['before']} -> {change['now']}")
         if not changed["changes"]:
             lines.append("  nothing that is recorded")
-    if warnings := found.get("warnings", []):
+    if warnings := report.get("warnings", []):
         lines += ["", "Settings to look at"]
     lines += [f"  {each['text']}. {each['remedy']} ({each['id']})" for each in warnings]
-    if runs := found.get("history", []):
+    if runs := report.get("history", []):
         lines += ["", "Earlier runs, the newest first"]
     for run in runs:
         who = WHO_LOOKED.get(run["asked_by"], run["asked_by"])
         lines.append(f"  {format_time(run['checked_at'])}: {run['verdict']}, {run['culprit']} ({who})")
-    if codes := found.get("unknown_codes", []):
+    if codes := report.get("unknown_codes", []):
         lines += [
             "",
             "Unknown codes of PhonePe. They have no effect; please find out what they mean",
         ]
     for each in codes:
         lines.append(f"  {each['code']}: {each['times']} times, last on {format_time(each['last_seen'])}")
-    if message := found.get("support_message"):
+    if message := report.get("support_message"):
         lines += ["", f"Message to send to {message['to']}", f"  Subject: {message['subject']}", ""]
         lines += [f"  {line}".rstrip() for line in message["body"].splitlines()]
     return "\n".join(lines) + "\n"
@@ -172,15 +172,15 @@ def state_of_check(check: Json) -> str:
     return "unseen" if check["ok"] and check["finding"] else state_of(check["ok"])
 
 
-def severity(found: Json) -> str:
+def severity(report: Json) -> str:
     """Of the whole answer, also a CSS class: good, simulated, hampered (payments go on) or bad."""
-    if not found["success"]:
-        return "hampered" if Verdict(found["verdict"]).is_minor else "bad"
-    return "simulated" if found["verdict"] == Verdict.SIMULATED else "good"
+    if not report["success"]:
+        return "hampered" if Verdict(report["verdict"]).is_minor else "bad"
+    return "simulated" if report["verdict"] == Verdict.SIMULATED else "good"
 
 
-def who_acts(found: Json) -> str:
-    return str(Culprit(found["culprit"]).label)
+def who_acts(report: Json) -> str:
+    return str(Culprit(report["culprit"]).label)
 
 
 def format_time(text: str) -> str:
@@ -199,25 +199,25 @@ def routes(endpoint: Json) -> list[Route]:
     return [Route(FAMILIES[family], _steps(layers, family)) for family in families]
 
 
-def dependencies(found: Json) -> list[Json]:
+def dependencies(report: Json) -> list[Json]:
     """With `name` and `state`, in the order of the answer."""
     return [
         {**check, "name": DEPENDENCIES.get(name, name), "state": state_of_check(check)}
-        for name, check in found.get("dependencies", {}).items()
+        for name, check in report.get("dependencies", {}).items()
     ]
 
 
-def _summary_lines(found: Json) -> Iterator[str]:
+def _summary_lines(report: Json) -> Iterator[str]:
     yield from (
-        found["summary"],
+        report["summary"],
         "",
-        f"Verdict:    {found['verdict']}",
-        f"Must act:   {who_acts(found)}",
+        f"Verdict:    {report['verdict']}",
+        f"Must act:   {who_acts(report)}",
     )
-    if "next_action" in found:
-        yield f"What to do: {found['next_action']}"
-    yield f"Checked at: {format_time(found['checked_at'])}"
-    for also in found.get("also", []):
+    if "next_action" in report:
+        yield f"What to do: {report['next_action']}"
+    yield f"Checked at: {format_time(report['checked_at'])}"
+    for also in report.get("also", []):
         yield f"Also:       {also['summary']} {also['next_action']}"
 
 

@@ -179,11 +179,11 @@ def make_report(
     checked = {}
     for name, check in pending.items():
         try:
-            found = result(check, deadline)
+            outcome = result(check, deadline)
         except TimeoutError:
-            found = dependencies.timeout_result(name)
-        if found:
-            checked[name] = found
+            outcome = dependencies.timeout_result(name)
+        if outcome:
+            checked[name] = outcome
     try:
         past = result(past_runs, deadline)
     except TimeoutError:
@@ -328,12 +328,12 @@ def probe_network(
     targets = [target for group in groups for target in group]
     done = iter(_probe_all(targets, deadline.within(deadline.remaining() * SHARE_OF_PROBES), clients))
     probes, controls, siblings = (tuple(next(done) for _ in group) for group in groups)
-    found = Evidence(probes=probes, controls=controls, siblings=siblings)
-    if found.unreachable and found.unreachable.finding in TIMEOUTS and found.is_network_open:
-        found = replace(found, probes=_probe_again(probes, deadline, clients))
-    if found.unreachable:
-        return found
-    return replace(found, status_results=_status_results(merchant, found, deadline, clients))
+    evidence = Evidence(probes=probes, controls=controls, siblings=siblings)
+    if evidence.unreachable and evidence.unreachable.finding in TIMEOUTS and evidence.is_network_open:
+        evidence = replace(evidence, probes=_probe_again(probes, deadline, clients))
+    if evidence.unreachable:
+        return evidence
+    return replace(evidence, status_results=_status_results(merchant, evidence, deadline, clients))
 
 
 def _probe_all(targets: Sequence[Target], deadline: Deadline, clients: DnsClients) -> list[ProbeResult]:
@@ -354,16 +354,16 @@ def _probe_again(
 
 
 def _status_results(
-    merchant: Merchant, found: Evidence, deadline: Deadline, clients: DnsClients
+    merchant: Merchant, evidence: Evidence, deadline: Deadline, clients: DnsClients
 ) -> tuple[StatusProbeResult, ...]:
     """One address after the other: of two token requests at the same time one would invalidate the other's token.
 
     A share of the time is kept for a second request where the first one got no answer.
     """
-    reached = {probed.target for probed in found.probes if probed.is_reached}
+    reached = {probed.target for probed in evidence.probes if probed.is_reached}
     pairs = [(each, Target(Role.API, each.base_url, each.proxy)) for each in merchant.endpoints if each.signs]
     usable = [(endpoint, target) for endpoint, target in pairs if target in reached]
-    peers = [each.target.peer for each in found.probes]
+    peers = [each.target.peer for each in evidence.probes]
     names = LookedUpResolver(clients.system, peers, deadline.within(deadline.remaining() * SHARE_OF_NAMES))
     results = []
     for left, (endpoint, target) in zip(range(len(usable), 0, -1), usable, strict=True):

@@ -132,7 +132,7 @@ class DiagnosisSerializer(ShortDiagnosisSerializer):
 class TestPaymentRequest(serializers.Serializer[Any]):
     test_payment = serializers.BooleanField()
 
-    def validate_test_payment(self, wanted: bool) -> bool:
-        if not wanted:
+    def validate_test_payment(self, value: bool) -> bool:
+        if not value:
             raise serializers.ValidationError("Only `true` asks for something.")
-        return wanted
+        return value

@@ -185,8 +185,8 @@ def _merchant_lines(conclusion: Conclusion, evidence: Evidence) -> Iterator[str]
     if conclusion.culprit not in {Culprit.PHONEPE, Culprit.CREDENTIALS}:
         return
     merchant = settings.PHONEPE_MERCHANT_ID or settings.PHONEPE_CLIENT_ID
-    shown = merchant if conclusion.culprit is Culprit.PHONEPE else mask(merchant)
-    yield f"Merchant: {shown} ({settings.PHONEPE_ENV})"
+    merchant_id = merchant if conclusion.culprit is Culprit.PHONEPE else mask(merchant)
+    yield f"Merchant: {merchant_id} ({settings.PHONEPE_ENV})"
     if evidence.failed_calls:
         yield "Calls that failed lately:"
         yield from (f"  {line}" for line in evidence.failed_calls)
@@ -236,18 +236,18 @@ def _name_server_lines(probe: ProbeResult) -> Iterator[str]:
     """What the name server answered, and the commands that show it."""
     answer, host = probe.resolution.name_server, probe.resolution.host
     finding = answer.finding or probe.resolution.finding
-    said = ", ".join(answer.addresses) or (str(Finding(finding).label) if finding else "nothing")
+    reply = ", ".join(answer.addresses) or (str(Finding(finding).label) if finding else "nothing")
     for server in answer.servers:
         address, _, port = server.partition(":") if server.count(":") == 1 else (server, "", "")
         command = f"dig @{address} {host}" + (f" -p {port}" if port else "")
-        yield f"Name server {server} about {host}: {said}. To see it: {command}"
+        yield f"Name server {server} about {host}: {reply}. To see it: {command}"
     yield f"What others know: dig @1.1.1.1 {host}"
 
 
 def _probe_lines(probe: ProbeResult, *, has_times: bool) -> Iterator[str]:
-    found = probe.resolution
-    if found.addresses:
-        yield f"  {found.host} is {', '.join(found.all_addresses)} ({found.source})"
+    resolution = probe.resolution
+    if resolution.addresses:
+        yield f"  {resolution.host} is {', '.join(resolution.all_addresses)} ({resolution.source})"
     for attempt in probe.attempts:
         times = (
             ", ".join(f"{layer} {ms} ms" for layer, ms in attempt.milliseconds.items()) if has_times else ""

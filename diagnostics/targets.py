@@ -98,20 +98,20 @@ class Target:
 
 def phonepe_targets(merchant: Merchant) -> tuple[Target, ...]:
     """PhonePe's addresses, in the order in which payments use them."""
-    found = []
+    targets = []
     for endpoint in merchant.endpoints:
         if not endpoint.signs:
-            found.append(Target(Role.PAGE, endpoint.base_url, endpoint.proxy))
+            targets.append(Target(Role.PAGE, endpoint.base_url, endpoint.proxy))
             continue
         api = Target(Role.API, endpoint.base_url, endpoint.proxy)
         token = Target(Role.TOKEN, endpoint.auth_base_url, endpoint.proxy)
         if merchant.identity.generation != Generation.V2:
-            found.append(api)
+            targets.append(api)
         elif token.host_port == api.host_port:
-            found.append(replace(api, issues_tokens=True))
+            targets.append(replace(api, issues_tokens=True))
         else:
-            found += [api, token]
-    return tuple(dict.fromkeys(found))
+            targets += [api, token]
+    return tuple(dict.fromkeys(targets))
 
 
 def control_targets(phonepe: Iterable[Target]) -> tuple[Target, ...]:
@@ -127,9 +127,9 @@ def sibling_targets(phonepe: Iterable[Target]) -> tuple[Target, ...]:
 
     Both environments down at the same time is hardly an outage of PhonePe.
     """
-    known = {host for host, environment in ENVIRONMENT_OF_HOST.items() if environment in ENVIRONMENTS}
+    hosts = {host for host, environment in ENVIRONMENT_OF_HOST.items() if environment in ENVIRONMENTS}
     configured = [target for target in phonepe if target.is_phonepe]
-    others = sorted(known - {target.host for target in configured})
+    others = sorted(hosts - {target.host for target in configured})
     proxies = dict.fromkeys(target.proxy for target in configured)
     return tuple(Target(Role.SIBLING, f"https://{host}", proxy) for proxy in proxies for host in others)
 

@@ -137,9 +137,9 @@ def _chain(secured: ssl.SSLSocket) -> list[bytes]:
     if hasattr(secured, "get_unverified_chain"):
         return list(secured.get_unverified_chain())
     inner: Any = getattr(secured, "_sslobj", None)
-    sent = inner.get_unverified_chain() if hasattr(inner, "get_unverified_chain") else None
-    if sent:
-        return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in sent]
+    chain = inner.get_unverified_chain() if hasattr(inner, "get_unverified_chain") else None
+    if chain:
+        return [ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in chain]
     own = secured.getpeercert(binary_form=True)
     return [own] if own else []
 
@@ -172,9 +172,9 @@ def _parse(chain: list[bytes], is_public: bool) -> Certificate:
     )
 
 
-def _ends_in_root(certificate: x509.Certificate, sent: list[x509.Certificate]) -> bool:
+def _ends_in_root(certificate: x509.Certificate, chain: list[x509.Certificate]) -> bool:
     """Names are followed from issuer to issuer, each used once; servers may send them in any order."""
-    by_subject = {each.subject: each for each in sent}
+    by_subject = {each.subject: each for each in chain}
     issuer = by_subject.pop(certificate.issuer, None)
     while issuer and issuer.issuer != issuer.subject:
         issuer = by_subject.pop(issuer.issuer, None)

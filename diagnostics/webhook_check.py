@@ -102,12 +102,12 @@ def check_webhook_silence() -> CheckResult:
     """Fails when all paid orders were found by status requests only: PhonePe's webhooks do not arrive."""
     check = CheckResult("webhook_silence", TARGETS["webhook_silence"]())
     now = timezone.now()
-    paid = PaymentAttempt.objects.filter(
+    attempts = PaymentAttempt.objects.filter(
         state=AttemptState.COMPLETED,
         simulated=False,
         decided_at__range=(now - WEBHOOK_WINDOW, now - WEBHOOK_DELAY),
     )
-    newest = paid.order_by("-decided_at", "-pk").values_list("pk", flat=True)[:WEBHOOK_SAMPLE]
+    newest = attempts.order_by("-decided_at", "-pk").values_list("pk", flat=True)[:WEBHOOK_SAMPLE]
     try:
         # Not by EXISTS in one statement: PostgreSQL would read the orders of all webhooks for it.
         orders = list(newest)
@@ -210,9 +210,9 @@ class Caller:
     ) -> Answer | CheckResult:
         request = self.session.start_request(deadline)
         headers = {"Content-Type": "application/json", SELF_TEST_HEADER: token, **credentials}
-        sent = chunks(body) if in_chunks else body
+        data = chunks(body) if in_chunks else body
         try:
-            return self.session.send_request(request, "POST", url or self.url, body=sent, headers=headers)
+            return self.session.send_request(request, "POST", url or self.url, body=data, headers=headers)
         except WIRE_ERRORS as error:
             return self._failed_call(check, root_cause(error), request.stage or Stage.STARTED)
 
@@ -237,13 +237,17 @@ class Caller:
 
     def _certificate_advice(self, cause: ssl.SSLCertVerificationError) -> str:
         target = Target(Role.CONTROL, self.url)
-        found = tls.fetch_certificate(target, self.addresses[0], Deadline(PHONEPE_TIMEOUT / 3))
-        if found is None:
+        certificate = tls.fetch_certificate(target, self.addresses[0], Deadline(PHONEPE_TIMEOUT / 3))
+        if certificate is None:
             return f"PhonePe would not trust the certificate of our address: {cause.verify_message}"
         advice = CERTIFICATE_ADVICE.get(cause.verify_code, UNKNOWN_ISSUER)
-        names = ", ".join(found.names[:3]) or found.subject
+        names = ", ".join(certificate.names[:3]) or certificate.subject
         return advice.format(
-            start=found.valid_from, end=found.valid_until, names=names, host=target.host, issuer=found.issuer
+            start=certificate.valid_from,
+            end=certificate.valid_until,
+            names=names,
+            host=target.host,
+            issuer=certificate.issuer,
         )
 
 
@@ -296,7 +300,7 @@ def _fault_of_refusal(check: CheckResult, answer: Answer) -> CheckResult | None:
 
 def _fault_of_acceptance(check: CheckResult, answer: Answer, token: str, body: bytes) -> CheckResult | None:
     """None when PhonePe's credentials are accepted and every byte of the body arrived."""
-    said, summary = json_object(answer.body) or {}, describe_answer(answer)
+    fields, summary = json_object(answer.body) or {}, describe_answer(answer)
     if answer.http_status == 401 and not _wants_password(answer):
         return check.failed(
             "refuses",
@@ -307,9 +311,9 @@ def _fault_of_acceptance(check: CheckResult, answer: Answer, token: str, body: b
         return check.failed("changed", f"the body does not arrive: the server in front drops it ({summary})")
     if answer.http_status != 200:
         return _fault_in_front(check, answer)
-    if proves_self_test(said, token, body):
+    if proves_self_test(fields, token, body):
         return None
-    if "proof" in said:
+    if "proof" in fields:
         return check.failed(
             "changed", "the body does not arrive byte by byte: the server in front rewrites it"
         )
@@ -354,5 +358,5 @@ def _fault_in_front(check: CheckResult, answer: Answer) -> CheckResult:
 
 def _wants_password(answer: Answer) -> bool:
     """Our own application asks nobody for a password of HTTP."""
-    wanted = answer.headers.get("WWW-Authenticate", "").lower()
-    return answer.http_status == 401 and wanted.startswith(("basic", "digest", "negotiate", "ntlm"))
+    challenge = answer.headers.get("WWW-Authenticate", "").lower()
+    return answer.http_status == 401 and challenge.startswith(("basic", "digest", "negotiate", "ntlm"))

@@ -33,8 +33,8 @@ class NotificationAdmin(ReadOnly, LongList, ModelAdmin):
 
     @admin.action(description=_("Send again"), permissions=["decide"])
     def send_once_more(self, request: HttpRequest, queryset: QuerySet[Notification]) -> None:
-        sent = sum(send_again(notification) for notification in queryset)
+        count = sum(send_again(notification) for notification in queryset)
         messages.info(
             request,
-            _("{number} will be sent again; what is waiting anyway was left alone.").format(number=sent),
+            _("{number} will be sent again; what is waiting anyway was left alone.").format(number=count),
         )

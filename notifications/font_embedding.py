@@ -49,14 +49,14 @@ def embedded_glyph(name: str, number: int, letters: str) -> EmbeddedGlyph:
 
 def keep_shown_glyphs(name: str, font: TTFFont) -> None:
     """Replaces the font file by one with nothing but the glyphs that the document shows."""
-    wanted = hb.SubsetInput()
-    wanted.flags = (
+    subset_input = hb.SubsetInput()
+    subset_input.flags = (
         hb.SubsetFlags.NOTDEF_OUTLINE | hb.SubsetFlags.NO_HINTING | hb.SubsetFlags.NO_LAYOUT_CLOSURE
     )
-    shown = (glyph for glyph, _ in font.subset.items() if glyph and glyph.glyph_name != ".notdef")
-    wanted.glyph_set.update({0, *(glyph.glyph_id for glyph in shown)})
-    wanted.drop_table_tag_set.update(int.from_bytes(tag.encode(), "big") for tag in DROPPED_TABLES)
-    plan = hb.SubsetPlan(font_face(name), wanted)
+    glyphs = (glyph for glyph, _ in font.subset.items() if glyph and glyph.glyph_name != ".notdef")
+    subset_input.glyph_set.update({0, *(glyph.glyph_id for glyph in glyphs)})
+    subset_input.drop_table_tag_set.update(int.from_bytes(tag.encode(), "big") for tag in DROPPED_TABLES)
+    plan = hb.SubsetPlan(font_face(name), subset_input)
     names = [font.ttfont.getGlyphName(old) for _, old in sorted(plan.new_to_old_glyph_mapping.items())]
     font.ttfont = FinishedFont(plan.execute().blob.data, names)
 

@@ -83,15 +83,15 @@ def coverage(face: Face) -> frozenset[int]:
 
 def clean_text(text: str) -> str:
     """On one line, composed, without what is not drawn: control, direction and variation characters."""
-    kept = ""
+    drawable = ""
     for char in text:
         if char.isspace():
-            kept += " "
+            drawable += " "
         elif unicodedata.category(char) in ("Cc", "Cf"):
-            kept += char if char in DRAWN_FORMATS or char in JOINERS else ""
+            drawable += char if char in DRAWN_FORMATS or char in JOINERS else ""
         elif not VARIATION_SELECTOR.fullmatch(char):
-            kept += char
-    return " ".join(unicodedata.normalize("NFC", kept).split())
+            drawable += char
+    return " ".join(unicodedata.normalize("NFC", drawable).split())
 
 
 def clusters(text: str) -> Iterator[str]:

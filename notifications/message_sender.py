@@ -64,9 +64,9 @@ def message_sender() -> Callable[..., None] | None:
     """What MESSAGE_SENDER names: a function, or an object of the class. None when nothing is set."""
     if not settings.MESSAGE_SENDER:
         return None
-    found = import_string(settings.MESSAGE_SENDER)
-    made: Callable[..., None] = found() if isinstance(found, type) else found
-    return made
+    target = import_string(settings.MESSAGE_SENDER)
+    send: Callable[..., None] = target() if isinstance(target, type) else target
+    return send
 
 
 def write_text(notification: Notification, phone: str) -> TextMessage:

@@ -16,7 +16,7 @@ from django.utils.translation import gettext as _
 from accounts.models import User
 from core.brand import brand
 from core.language import supported_language
-from core.texts import shown
+from core.texts import safe_line
 from notifications.alerts import sentence_of, title_of
 from notifications.formatting import LABELS, format_facts
 from notifications.models import Notification
@@ -87,7 +87,7 @@ def write(notification: Notification, link: str = "", change_link: str = "", map
 
 def _name_of(user: User) -> str:
     """To an unconfirmed address nothing is written that its owner may not have chosen."""
-    return shown(user.full_name) if user.email_confirmed_at else ""
+    return safe_line(user.full_name) if user.email_confirmed_at else ""
 
 
 def _render_text(kind: str, facts: dict[str, Any]) -> tuple[dict[str, str], list[str]]:

@@ -23,18 +23,18 @@ def text_object(run: Run, font: TTFFont, x: float, y: float, size: float, colour
     if run.is_outlined:
         operators.append(f"2 Tr {size * BOLDER:.3f} w {ink} RG")
     for text, glyphs, position in run.parts():
-        shown = _show_glyphs(run.font_name, font, text, glyphs, x + position * size / 1000, y, size)
+        drawn = _show_glyphs(run.font_name, font, text, glyphs, x + position * size / 1000, y, size)
         if run.script != "Latn":  # search and copying find the text, in whatever order its glyphs stand
             as_written = text.encode("utf-16-be").hex().upper()
-            shown = [f"/Span <</ActualText <FEFF{as_written}>>> BDC", *shown, "EMC"]
-        operators += shown
+            drawn = [f"/Span <</ActualText <FEFF{as_written}>>> BDC", *drawn, "EMC"]
+        operators += drawn
     return " ".join([*operators, "ET Q"])
 
 
 def _show_glyphs(
     font_name: str, font: TTFFont, text: str, glyphs: list[Glyph], x: float, y: float, size: float
 ) -> list[str]:
-    """Embeds the glyphs; those that follow one another by their own widths are shown at once.
+    """Embeds the glyphs; those that follow one another by their own widths are drawn at once.
 
     A glyph is read as the letters of its cluster; of several glyphs of one cluster, the first is read as all of it.
     Raises FPDFException for a missing glyph.
@@ -48,8 +48,8 @@ def _show_glyphs(
         if position != pen:
             operators += [f"<{codes}> Tj"] if codes else []
             codes = ""
-            left, base = x + position[0] * size / 1000, y + position[1] * size / 1000
-            operators.append(f"1 0 0 1 {left:.2f} {base:.2f} Tm")
+            x_left, base = x + position[0] * size / 1000, y + position[1] * size / 1000
+            operators.append(f"1 0 0 1 {x_left:.2f} {base:.2f} Tm")
         end = ends.pop(glyph.cluster, glyph.cluster)
         letters = text[glyph.cluster - starts[0] : end - starts[0]]
         embedded = embedded_glyph(font_name, glyph.number, letters)

@@ -63,13 +63,13 @@ def former_credentials(name: str) -> Any:
     value = os.environ.get(name, "").strip()
     _refuse_unmeant(name, value, allowed=LINES)
     try:
-        found = json.loads(value or "[]")
+        parsed = json.loads(value or "[]")
     except json.JSONDecodeError as error:
         raise ImproperlyConfigured(f"{name} must be a JSON list of former credentials") from error
-    for entry in found if isinstance(found, list) else ():
+    for entry in parsed if isinstance(parsed, list) else ():
         for key, text_of_it in entry.items() if isinstance(entry, dict) else ():
             _refuse_unmeant(f"{name}: {key}", str(text_of_it), is_exact=True)
-    return found
+    return parsed
 
 
 def variables_set() -> list[str]:
@@ -144,11 +144,11 @@ def words(
     name: str, default: str = "", parse: Callable[[str], object] = str, *, is_exact: bool = True
 ) -> list[str]:
     """Comma-separated. `parse` raises ValueError for a word that cannot be meant."""
-    found = [word.strip() for word in (_raw(name) or default).split(",") if word.strip()]
-    for part in (part.strip() for word in found for part in PARTS.split(word)):
+    names = [word.strip() for word in (_raw(name) or default).split(",") if word.strip()]
+    for part in (part.strip() for word in names for part in PARTS.split(word)):
         _refuse_unmeant(name, part, is_exact=is_exact)
     try:
-        return [word for word in found if parse(word) is not None]
+        return [word for word in names if parse(word) is not None]
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
 
@@ -200,9 +200,9 @@ def header_name(word: str) -> str:
 
 def address(name: str, default: str = "") -> str:
     """An http or https address, or "". A wrong one is not quoted: some are their own keys."""
-    found = secret(name, default)
+    url = secret(name, default)
     try:
-        return found and web_address(found).geturl()
+        return url and web_address(url).geturl()
     except ValueError as error:
         raise ImproperlyConfigured(
             f"{name} must be an http or https address, with a port up to 65535"

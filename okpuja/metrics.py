@@ -201,9 +201,9 @@ def payments(now: datetime) -> Iterator[GaugeMetricFamily]:
 
 
 def received(now: datetime) -> Iterator[GaugeMetricFamily]:
-    paid = PaymentAttempt.objects.filter(real_or_simulating("simulated"), state=AttemptState.COMPLETED)
+    attempts = PaymentAttempt.objects.filter(real_or_simulating("simulated"), state=AttemptState.COMPLETED)
     of_hour = Q(decided_at__gt=now - HOUR)
-    found = paid.filter(decided_at__gt=now - DAY).aggregate(
+    found = attempts.filter(decided_at__gt=now - DAY).aggregate(
         day=Count("pk"),
         day_paise=Sum("received_paise", default=0),
         hour=Count("pk", filter=of_hour),
@@ -372,9 +372,9 @@ def work(now: datetime) -> Iterator[GaugeMetricFamily]:
         [((row["kind"],), row["failing"]) for row in failing],
         "kind",
     )
-    seen = [row["until"] for row in failing if row["until"] is not None]
-    if seen:
-        ago = (now - seen[0]).total_seconds() + SECONDS_BETWEEN_CHECKS
+    ends = [row["until"] for row in failing if row["until"] is not None]
+    if ends:
+        ago = (now - ends[0]).total_seconds() + SECONDS_BETWEEN_CHECKS
         yield gauge("worker_seen_seconds", "since the last checks of any worker", [((), max(ago, 0.0))])
 
 
@@ -393,8 +393,10 @@ def outbox(now: datetime) -> Iterator[GaugeMetricFamily]:
         [((row["channel"],), max((now - row["oldest"]).total_seconds(), 0.0)) for row in rows],
         "channel",
     )
-    ended = newest(Notification).filter(created_at__gt=now - DAY).values("state").annotate(count=Count("pk"))
-    yield gauge("outbox_1d", "messages of a day", [((row["state"],), row["count"]) for row in ended], "state")
+    counts = newest(Notification).filter(created_at__gt=now - DAY).values("state").annotate(count=Count("pk"))
+    yield gauge(
+        "outbox_1d", "messages of a day", [((row["state"],), row["count"]) for row in counts], "state"
+    )
 
 
 def refunds(now: datetime) -> Iterator[GaugeMetricFamily]:

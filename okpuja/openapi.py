@@ -109,8 +109,8 @@ def recorded_answers() -> dict[str, dict[str, Any]]:
 
 
 def _first_sentence(text: str) -> str:
-    found = re.match(r"(.+?[.:;])(\s|$)", " ".join(text.split()))
-    return (found[1] if found else text).rstrip(".:;")[:120]
+    match = re.match(r"(.+?[.:;])(\s|$)", " ".join(text.split()))
+    return (match[1] if match else text).rstrip(".:;")[:120]
 
 
 def _spelled(operation_id: str) -> str:

@@ -578,8 +578,8 @@ def messages(level: Level, problems: Iterable[Problem]) -> list[checks.CheckMess
 
 def _undocumented(merchant: credentials.Merchant, endpoint: credentials.Endpoint) -> list[Problem]:
     generation, environment = merchant.identity.generation, merchant.identity.environment
-    known = credentials.DOCUMENTED[Generation(generation), environment]
-    documented = " and ".join(filter(None, dict.fromkeys(known)))
+    documented_addresses = credentials.DOCUMENTED[Generation(generation), environment]
+    documented = " and ".join(filter(None, dict.fromkeys(documented_addresses)))
     return [
         Problem(
             UNDOCUMENTED,

@@ -123,8 +123,8 @@ class Rejected(GatewayError):
     default_detail = _("PhonePe did not accept this request. Nothing was charged.")
 
     def customer_message(self) -> Text:
-        found = response_codes.meaning(self.phonepe_code)
-        return found.sentence if found else response_codes.OUR_SIDE
+        meaning = response_codes.meaning(self.phonepe_code)
+        return meaning.sentence if meaning else response_codes.OUR_SIDE
 
 
 class OutcomeUnknown(GatewayError):

@@ -63,10 +63,10 @@ class WebhookEndpointAdmin(LongList, ModelAdmin):
         if change:
             obj.save(update_fields=["url", "description", "types"])
             return
-        made, request.made_secret = create_endpoint(  # type: ignore[attr-defined]
+        endpoint, request.made_secret = create_endpoint(  # type: ignore[attr-defined]
             obj.url, types=obj.types, description=obj.description, made_by=cast(User, request.user)
         )
-        obj.pk = made.pk
+        obj.pk = endpoint.pk
 
     def response_add(
         self, request: HttpRequest, obj: WebhookEndpoint, *args: Any, **kwargs: Any
@@ -117,8 +117,8 @@ class ServerEventAdmin(ReadOnly, LongList, ModelAdmin):
 
     @admin.action(description=_("Send once more to every endpoint"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[ServerEvent]) -> None:
-        sent = sum(send_to_all(event) for event in queryset)
-        self.message_user(request, _("{number} are sent.").format(number=sent), messages.SUCCESS)
+        count = sum(send_to_all(event) for event in queryset)
+        self.message_user(request, _("{number} are sent.").format(number=count), messages.SUCCESS)
 
 
 @admin.register(WebhookDelivery)
@@ -133,5 +133,5 @@ class WebhookDeliveryAdmin(ReadOnly, LongList, ModelAdmin):
 
     @admin.action(description=_("Send once more"), permissions=["decide"])
     def replay(self, request: HttpRequest, queryset: QuerySet[WebhookDelivery]) -> None:
-        sent = sum(send_again(delivery) for delivery in queryset)
-        self.message_user(request, _("{number} are sent.").format(number=sent), messages.SUCCESS)
+        count = sum(send_again(delivery) for delivery in queryset)
+        self.message_user(request, _("{number} are sent.").format(number=count), messages.SUCCESS)

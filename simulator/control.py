@@ -86,10 +86,10 @@ def act_in_app(body: Json, merchant_order_id: str) -> Json:
     _require(action in tuple(orders.APP_ACTIONS), f"action must be one of {', '.join(orders.APP_ACTIONS)}")
     _require(isinstance(token, str), "token must be a text")
     try:
-        told = orders.act_in_app(order, str(action), token)
+        report = orders.act_in_app(order, str(action), token)
     except orders.TokenRefused as refused:
         raise ApiError(401, {"errorCode": "PR004", "message": "Unauthorized"}) from refused
-    return {"told": told, "order": snapshots.serialize_order_with_details(order)}
+    return {"told": report, "order": snapshots.serialize_order_with_details(order)}
 
 
 def refund_order(body: Json, merchant_order_id: str) -> Json:
@@ -157,9 +157,9 @@ def change_merchant(body: Json, merchant_id: str) -> Json:
     _require(not url or validation.is_url(url), "webhook_url must be a URL")
     _require(not url or destinations.is_allowed(str(url)), "webhook_url must be an address of the shop")
     changes = {"webhook_scheme": scheme, "webhook_url": url}
-    found = Merchant.objects.filter(merchant_id=merchant_id)
-    _require(found.exists(), "There is no such merchant.", 404)
-    found.update(**{name: value for name, value in changes.items() if value is not None})
+    merchants_of_id = Merchant.objects.filter(merchant_id=merchant_id)
+    _require(merchants_of_id.exists(), "There is no such merchant.", 404)
+    merchants_of_id.update(**{name: value for name, value in changes.items() if value is not None})
     return {"merchant": merchant_id}
 
 

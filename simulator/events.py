@@ -90,7 +90,7 @@ def _refund_payload(target: EventSubject) -> Json:
 
 def _sample_order(target: EventSubject, prefix: str, flow: Json) -> Json:
     paid = target.state == "COMPLETED"
-    tried = {
+    attempt = {
         "paymentMode": "UPI_AUTO_PAY" if "redemption" in target.event else "UPI_INTENT",
         "transactionId": target.new_id("OM"),
         "timestamp": milliseconds(target.moment),
@@ -106,7 +106,7 @@ def _sample_order(target: EventSubject, prefix: str, flow: Json) -> Json:
         "amount": SAMPLE_PAISE,
         "expireAt": milliseconds(target.moment + ONE_DAY),
         "paymentFlow": flow,
-        "paymentDetails": [tried | error],
+        "paymentDetails": [attempt | error],
     }
 
 

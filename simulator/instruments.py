@@ -52,8 +52,8 @@ def names_of_mode(mode: str) -> list[str]:
 def enabled_names(config: Json) -> list[str]:
     """`paymentModeConfig` lists modes to show or modes to hide; without it all are shown."""
     if "enabledPaymentModes" in config:
-        shown = set(_match_modes(config["enabledPaymentModes"], bare_card=("CREDIT_CARD", "DEBIT_CARD")))
-        return [name for name in INSTRUMENTS if name in shown]
+        enabled = set(_match_modes(config["enabledPaymentModes"], bare_card=("CREDIT_CARD", "DEBIT_CARD")))
+        return [name for name in INSTRUMENTS if name in enabled]
     hidden = set(_match_modes(config.get("disabledPaymentModes", []), bare_card=()))
     return [name for name in INSTRUMENTS if name not in hidden]
 

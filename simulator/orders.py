@@ -132,9 +132,9 @@ def act_in_app(order: Order, action: str, token: str, choice: Choice = DEFAULT_C
         raise TokenRefused
     if not order.for_app and order.mode not in APP_MODES:
         raise NotAllowed("The order has a page; no app was given a token or a link for it.")
-    outcome, told = APP_ACTIONS[action]
+    outcome, report = APP_ACTIONS[action]
     decide(order, outcome, choice)
-    return told
+    return report
 
 
 OUTCOMES: dict[str, Callable[[Order, Choice], None]] = {

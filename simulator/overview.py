@@ -76,8 +76,8 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 
 def _sign_in_page(request: HttpRequest, problem: str = "") -> HttpResponse:
-    shown = {"problem": problem, "possible": bool(settings.OPS_TOKEN)}
-    return render(request, "simulator/sign_in.html", shown, status=403)
+    context = {"problem": problem, "possible": bool(settings.OPS_TOKEN)}
+    return render(request, "simulator/sign_in.html", context, status=403)
 
 
 def _build_context() -> dict[str, Any]:

@@ -93,8 +93,8 @@ def refund(request: Request) -> Response:
 
 def refund_status(request: Request, merchant_refund_id: str) -> Response:
     merchant = authenticate(request)
-    found = merchant.refunds.filter(merchant_refund_id=merchant_refund_id)
-    row = found.select_related("merchant", "order__merchant").first()
+    refund = merchant.refunds.filter(merchant_refund_id=merchant_refund_id)
+    row = refund.select_related("merchant", "order__merchant").first()
     if row is None:
         raise ApiError(404, v2_messages.entry_not_found(merchant, merchant_refund_id))
     refunds.settle_if_due(row)
@@ -152,8 +152,8 @@ def _find_order(merchant: Merchant, merchant_order_id: str) -> Order | None:
 def _answer_status(request: Request, order: Order) -> Response:
     transitions.apply_due(order, request.moment)
     attempts = list(order.attempts.order_by("pk"))
-    shown = attempts if is_set(request, "details") else attempts[-1:]
-    return json_response(v2_messages.order_status(order, shown, **_status_options(request)))
+    listed = attempts if is_set(request, "details") else attempts[-1:]
+    return json_response(v2_messages.order_status(order, listed, **_status_options(request)))
 
 
 def _status_options(request: Request) -> dict[str, bool]:

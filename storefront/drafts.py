@@ -57,9 +57,9 @@ def fill(person: User, draft: Draft) -> Cart:
 def _address_id(person: User, address: Draft | int) -> int:
     """Of the person's own: typed twice, it is one. Raises ValidationError for one that was deleted meanwhile."""
     if isinstance(address, int):
-        found = address_for_delivery(person, address)
-        assert found is not None  # noqa: S101 - a number was given
-        return found.pk
+        stored = address_for_delivery(person, address)
+        assert stored is not None  # noqa: S101 - a number was given
+        return stored.pk
     return find_or_add_address(person, **address).pk
 
 

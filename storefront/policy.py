@@ -51,13 +51,13 @@ def shares(starts_at: datetime, paid_paise: int) -> list[Share]:
 
 def shares_in_words(starts_at: datetime, paid_paise: int) -> list[str]:
     """With the day and the rupees of this booking."""
-    found = shares(starts_at, paid_paise)
+    steps = shares(starts_at, paid_paise)
     text = _("Cancel before {moment}: ₹{amount} come back to you.")
     sentences = [
         text.format(moment=spell_moment(each.until), amount=grouped(each.paise).removesuffix(".00"))
-        for each in found
+        for each in steps
     ]
-    if not found:
+    if not steps:
         return [_("A cancellation is not refunded any more."), _kept_promise()]
     return [*sentences, _("After that, nothing is paid back."), _kept_promise()]
 

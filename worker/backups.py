@@ -116,14 +116,14 @@ def newest(folder: Path) -> Path:
 
 def _finished(folder: Path) -> list[tuple[datetime, Path]]:
     """Backups that we have named, the oldest first. Copies that somebody made beside them are theirs."""
-    found = []
+    files = []
     for file in folder.glob(PATTERN):
         try:
             made_at = datetime.strptime(file.stem, "okpuja-%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         except ValueError:
             continue
-        found.append((made_at, file))
-    return sorted(found)
+        files.append((made_at, file))
+    return sorted(files)
 
 
 def verify(file: Path, key: str) -> Manifest:
@@ -355,14 +355,14 @@ def _is_empty(database: dict[str, Any]) -> bool:
         files = [Path(f"{database['NAME']}{end}") for end in ("", "-wal", "-journal")]
         return not any(file.exists() and file.stat().st_size for file in files)
     with _connect(database) as connection:
-        found = connection.execute(
+        tables = connection.execute(
             "SELECT 1 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
             " WHERE n.nspname NOT IN ('pg_catalog', 'information_schema') AND n.nspname NOT LIKE 'pg_%'"
             # Views of an extension that template1 has (pg_stat_statements) are no tables of anybody.
             " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass"
             " AND d.objid = c.oid AND d.deptype = 'e') LIMIT 1"
         )
-        return found.fetchone() is None
+        return tables.fetchone() is None
 
 
 def _facts(database: dict[str, Any]) -> dict[str, int]:

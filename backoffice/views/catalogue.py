@@ -41,13 +41,13 @@ def pujas(request: HttpRequest) -> HttpResponse:
     rows = priced.annotate(packages_on_sale=on_sale).order_by(
         "category__position", "category__name", "position", "title"
     )
-    shown = [*rows[: MOST_ROWS + 1]]
+    first_rows = [*rows[: MOST_ROWS + 1]]
     return show(
         request,
         "backoffice/catalogue.html",
         CATALOGUE,
-        pujas=shown[:MOST_ROWS],
-        has_more=len(shown) > MOST_ROWS,
+        pujas=first_rows[:MOST_ROWS],
+        has_more=len(first_rows) > MOST_ROWS,
     )
 
 
@@ -76,8 +76,10 @@ def puja(request: HttpRequest, pk: int) -> HttpResponse:
             ):
                 return question
             _change(service, is_active=action == "show")
-            told = _("Customers see it now.") if service.is_active else _("Customers do not see it any more.")
-            messages.success(request, told)
+            sentence = (
+                _("Customers see it now.") if service.is_active else _("Customers do not see it any more.")
+            )
+            messages.success(request, sentence)
             return redirect("desk:catalogue-puja", pk=pk)
     preview = f"{reverse('shop-puja', args=[pk])}?preview={preview_token(service)}"
     return show(

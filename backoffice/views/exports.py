@@ -102,9 +102,7 @@ def send_table(
         action_flag=ADDITION,
         change_message="exported",
     )
-    logger.info(
-        "rows were exported", extra={"table": name, "user": by.pk, "first": str(first), "last": str(last)}
-    )
+    logger.info("exported", extra={"table": name, "user": by.pk, "first": str(first), "last": str(last)})
     headers = {"Cache-Control": "private, no-store"}
     if kind == "xlsx":
         sheet = as_xlsx(export, first, last)

@@ -116,9 +116,9 @@ def _trail(priest: Priest) -> list[tuple[str, str]]:
 def leave(request: HttpRequest, priest_id: int) -> HttpResponse:
     """POST adds leave, or ends one by its id (`end`)."""
     priest = get_object_or_404(Priest, pk=priest_id)
-    if request.method == "POST" and (ended := request.POST.get("end", "")):
+    if request.method == "POST" and (leave_id := request.POST.get("end", "")):
         back = redirect("desk:priest", priest.pk)
-        ending = PriestLeave.objects.filter(pk=row_id(ended), priest=priest)
+        ending = PriestLeave.objects.filter(pk=row_id(leave_id), priest=priest)
         if (found := ending.first()) is None:
             return back
         consequence = _("Bookings from {begins} to {ends} can be given to them again.").format(
@@ -130,15 +130,15 @@ def leave(request: HttpRequest, priest_id: int) -> HttpResponse:
         return back
     form = LeaveForm(request.POST if request.method == "POST" else None)
     if form.is_bound and form.is_valid():
-        left = set_leave(priest, *form.span(), form.cleaned_data["reason"])
+        freed_bookings = set_leave(priest, *form.span(), form.cleaned_data["reason"])
         messages.success(request, _("The leave was saved."))
-        if left:
+        if freed_bookings:
             text = ngettext(
                 "%d booking is theirs in that time: give it to another priest.",
                 "%d bookings are theirs in that time: give each to another priest.",
-                left,
+                freed_bookings,
             )
-            messages.warning(request, text % left)
+            messages.warning(request, text % freed_bookings)
         return redirect("desk:priest", priest.pk)
     return show(
         request, "backoffice/priest_leave.html", _("Leave"), form=form, priest=priest, trail=_trail(priest)
@@ -245,10 +245,10 @@ def my_day(request: HttpRequest) -> HttpResponse:
 
 
 def _show_day(
-    request: HttpRequest, day: date, priest: Priest | None, address: str, asked: dict[str, Any]
+    request: HttpRequest, day: date, priest: Priest | None, address: str, query: dict[str, Any]
 ) -> HttpResponse:
     def other(shift: int) -> str:
-        moved = {"day": (day + timedelta(days=shift)).isoformat(), **asked}
+        moved = {"day": (day + timedelta(days=shift)).isoformat(), **query}
         return f"{address}?{urlencode(moved)}"
 
     return show(

@@ -31,20 +31,20 @@ def palette(request: HttpRequest) -> HttpResponse:
     text = request.GET.get("s", "").strip()
     if not text:
         return HttpResponse()
-    wanted = text.lower()
-    found = [
+    lowered = text.lower()
+    results = [
         SearchResult(str(entry.title), _("page"), reverse(entry.page), entry.icon)
         for entry in entries_of(request)
-        if wanted in str(entry.title).lower()
+        if lowered in str(entry.title).lower()
     ]
-    found += [
+    results += [
         SearchResult(str(model["name"]), _("table"), model["admin_url"], "table_view")
         for app in admin.site.get_app_list(request)
         for model in app["models"]
-        if wanted in str(model["name"]).lower()
+        if lowered in str(model["name"]).lower()
     ]
-    found += [SearchResult(hit.title, hit.detail, hit.address, hit.icon) for hit in search(request, text)]
-    pages = Paginator(found, max(len(found), 1))
+    results += [SearchResult(hit.title, hit.detail, hit.address, hit.icon) for hit in search(request, text)]
+    pages = Paginator(results, max(len(results), 1))
     context = {"page_obj": pages, "results": pages.page(1), "page_counter": 0, "execution_time": 0}
     template = PALETTE if "extended" in request.GET else DROPDOWN
     return TemplateResponse(request, template, context, headers={"HX-Trigger": "search"})

@@ -47,14 +47,14 @@ def grid(request: HttpRequest) -> HttpResponse:
     is_day = request.GET.get("only") == "day"
     days = 1 if is_day else 7
     service = _asked_service(request)
-    shown = grid_of(first, days, service.pk if service else None)
+    grid = grid_of(first, days, service.pk if service else None)
     names = PujaService.objects.order_by("title")
     return show(
         request,
         "backoffice/slots.html",
         _("Times"),
-        days=[(each, spell_date(each.date, weekday=True, year=False)) for each in shown.days],
-        is_cut=shown.is_cut,
+        days=[(each, spell_date(each.date, weekday=True, year=False)) for each in grid.days],
+        is_cut=grid.is_cut,
         is_day=is_day,
         today=timezone.localdate(),
         service=service,
@@ -76,9 +76,9 @@ def series(request: HttpRequest) -> HttpResponse:
     form = SeriesForm(values if "first" in values else None)
     plan = None
     if form.is_bound and form.is_valid():
-        wanted = form.series()
+        series = form.series()
         try:
-            plan = make_series(wanted) if request.method == "POST" else plan_series(wanted)
+            plan = make_series(series) if request.method == "POST" else plan_series(series)
         except SeriesTooLong as refusal:
             form.add_error(None, sentence_of(refusal))
     if plan is not None and request.method == "POST":
@@ -128,17 +128,18 @@ def closed_days_file(request: HttpRequest) -> HttpResponse:
     if not form.is_valid():
         return _show_closed_days(request, ClosingForm(), file_form=form)
     try:
-        found = read_periods(form.cleaned_data["file"].read(LARGEST_FILE + 1))
+        periods = read_periods(form.cleaned_data["file"].read(LARGEST_FILE + 1))
     except UnreadableCalendar as refusal:
         form.add_error("file", sentence_of(refusal))
         return _show_closed_days(request, ClosingForm(), file_form=form)
     packed = [
-        [each.begins.isoformat(), each.ends.isoformat(), each.service, each.reason] for each in found.periods
+        [each.begins.isoformat(), each.ends.isoformat(), each.service, each.reason]
+        for each in periods.periods
     ]
     return _show_plan(
         request,
-        found.periods,
-        left_out=found.left_out,
+        periods.periods,
+        left_out=periods.left_out,
         hidden=[("periods", signing.dumps(packed, salt=SALT, compress=True))],
         target=reverse("desk:closed-days-file"),
     )
@@ -271,14 +272,16 @@ def _set_hours(form: HoursForm, service: PujaService | None) -> bool:
 
 
 def _hours_of(service: PujaService | None) -> dict[str, Any]:
-    told: dict[str, Any] = {}
+    initial: dict[str, Any] = {}
     for row in OpeningHours.objects.filter(service=service):
         if row.opens is None or row.closes is None:
-            told[f"closed_{row.weekday}"] = True
+            initial[f"closed_{row.weekday}"] = True
             continue
-        before = told.get(f"hours_{row.weekday}", "")
-        told[f"hours_{row.weekday}"] = f"{before}, " * bool(before) + f"{row.opens:%H:%M}-{row.closes:%H:%M}"
-    return told
+        before = initial.get(f"hours_{row.weekday}", "")
+        initial[f"hours_{row.weekday}"] = (
+            f"{before}, " * bool(before) + f"{row.opens:%H:%M}-{row.closes:%H:%M}"
+        )
+    return initial
 
 
 def _repeat(form: SeriesForm | ClosingForm) -> list[tuple[str, str]]:
@@ -311,13 +314,13 @@ def _asked_service(request: HttpRequest) -> PujaService | None:
 
 
 def _grid_address(day: date, service: PujaService | None, is_day: bool) -> str:
-    asked: dict[str, Any] = {"day": day.isoformat()}
+    query: dict[str, Any] = {"day": day.isoformat()}
     if service:
-        asked["service"] = service.pk
+        query["service"] = service.pk
     if is_day:
-        asked["only"] = "day"
-    return _address("desk:slots", **asked)
+        query["only"] = "day"
+    return _address("desk:slots", **query)
 
 
-def _address(name: str, **asked: Any) -> str:
-    return f"{reverse(name)}?{urlencode(asked)}"
+def _address(name: str, **query: Any) -> str:
+    return f"{reverse(name)}?{urlencode(query)}"

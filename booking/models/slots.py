@@ -72,8 +72,8 @@ class Slot(models.Model):
     def clean(self) -> None:
         self._refuse_to_move_people()
         if self.capacity is not None and self.available < 0:
-            taken = self.held + self.booked
-            raise ValidationError({"capacity": f"{taken} places are taken: it cannot be less."})
+            occupied = self.held + self.booked
+            raise ValidationError({"capacity": f"{occupied} places are taken: it cannot be less."})
 
     def _refuse_to_move_people(self) -> None:
         """A slot somebody has paid for, or pays for now, keeps its puja and its time."""

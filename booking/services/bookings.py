@@ -80,9 +80,9 @@ def held_checkouts(checkouts: QuerySet[Checkout], now: datetime) -> QuerySet[Che
     """
     others = Checkout.objects.filter(cart=OuterRef("cart")).exclude(pk=OuterRef("pk"))
     of_cart = others.exclude(state=Checkout.State.RELEASED)
-    closed = ClosedPeriod.objects.of(OuterRef("puja_service")).covering(OuterRef("starts_at"))
+    periods = ClosedPeriod.objects.of(OuterRef("puja_service")).covering(OuterRef("starts_at"))
     held = Q(hold__state=SlotHold.State.HELD, hold__slot__starts_at__gt=now)
-    has_place = held | Q(~Exists(closed), hold=None)
+    has_place = held | Q(~Exists(periods), hold=None)
     usual = checkouts.filter(has_place, ~Exists(of_cart), state=Checkout.State.RESERVED, promo_code=None)
     return usual.filter(starts_at__gt=now, booking=None).select_related("hold__slot")
 

@@ -12,7 +12,7 @@ from booking.fields import FIRST_MOMENT, LAST_MOMENT
 from booking.services.openings import Period
 from core.errors import Refusal
 from core.language import Text
-from core.texts import one_line, shown
+from core.texts import one_line, safe_line
 
 LARGEST_FILE = 512 * 1024
 MOST_EVENTS = 300
@@ -52,15 +52,15 @@ def read_periods(content: bytes, service: int | None = None) -> CalendarPeriods:
         raise UnreadableCalendar
     if len(events) > MOST_EVENTS:
         raise UnreadableCalendar(_("This file has more than 300 events. Export a shorter time."))
-    found = CalendarPeriods([], [])
+    periods = CalendarPeriods([], [])
     for event in events:
-        title = one_line(shown(str(event.get("SUMMARY", ""))))[:LONGEST_REASON]
+        title = one_line(safe_line(str(event.get("SUMMARY", ""))))[:LONGEST_REASON]
         period = _read(event, service, title)
         if isinstance(period, Period):
-            found.periods.append(period)
+            periods.periods.append(period)
         else:
-            found.left_out.append(LeftOut(title, period))
-    return found
+            periods.left_out.append(LeftOut(title, period))
+    return periods
 
 
 def _read(event: Any, service: int | None, title: str) -> Period | Text:

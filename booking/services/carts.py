@@ -66,13 +66,13 @@ def change_cart(cart: Cart, **changes: Any) -> Cart:
     """
     lock_active_user(cart.user_id)
     current = lock_active(cart)
-    wanted = _build_cart(current.user, **_read_choice(current) | changes)
-    wanted.address_id = current.address_id
+    draft = _build_cart(current.user, **_read_choice(current) | changes)
+    draft.address_id = current.address_id
     if current.checkouts.exists():
-        _replace_active(wanted)
-        return wanted
+        _replace_active(draft)
+        return draft
     for name in ("puja_service", "package", "selected_date", "selected_time", "promo_code", *DEVOTEE_FIELDS):
-        setattr(current, name, getattr(wanted, name))
+        setattr(current, name, getattr(draft, name))
     current.save()
     return current
 
@@ -124,10 +124,10 @@ def clear_carts(user: User) -> None:
 def deletion_status(cart: Cart) -> dict[str, Any]:
     """Whether the cart may be deleted; if not, after how many minutes its open payment expires."""
     checkout = cart.checkouts.filter(state=Checkout.State.RESERVED).first()
-    left = (checkout.expires_at - timezone.now()).total_seconds() if checkout else 0
+    seconds_left = (checkout.expires_at - timezone.now()).total_seconds() if checkout else 0
     return {
         "can_delete": cart.status == Cart.Status.ACTIVE,
-        "wait_minutes": max(0, math.ceil(left / 60)),
+        "wait_minutes": max(0, math.ceil(seconds_left / 60)),
         "can_cleanup": cart.status == Cart.Status.CHECKED_OUT,
     }
 
@@ -176,10 +176,10 @@ def finding_slot(cart: Cart) -> list[Query[list[Slot]]]:
     return [] if _find_date_problem(cart) else [_slots_on_sale.query(cart.puja_service_id, cart.starts_at)]
 
 
-def require_bookable(cart: Cart, found: Collection[Slot] = ()) -> Slot | None:
+def require_bookable(cart: Cart, slots: Collection[Slot] = ()) -> Slot | None:
     """Everything that must be true of a choice; asked again at checkout. Returns its slot, if any.
 
-    `found`: by `finding_slot` in this transaction; the cart may have had another choice then.
+    `slots`: by `finding_slot` in this transaction; the cart may have had another choice then.
     Raises ValidationError, or SlotFull.
     """
     if not cart.puja_service.is_active:
@@ -188,7 +188,7 @@ def require_bookable(cart: Cart, found: Collection[Slot] = ()) -> Slot | None:
         raise ValidationError({"package_id": [_("This package is not offered for this puja.")]})
     wrong = _find_date_problem(cart)  # before its moment reaches the database, which does not know every one
     chosen = (cart.puja_service_id, cart.starts_at)
-    slot = next((slot for slot in found if (slot.service_id, slot.starts_at) == chosen), None)
+    slot = next((slot for slot in slots if (slot.service_id, slot.starts_at) == chosen), None)
     if not wrong and slot is None:
         slot = _slots_on_sale.first(*chosen)
     has_slots = slot is not None or cart.puja_service.slots.exists()
@@ -266,10 +266,10 @@ def slot_full(cart: Cart) -> SlotFull:
 def require_open_start(service: PujaService, starts_at: datetime) -> None:
     """For a puja without slots. Raises InvalidField for a start that nobody could buy now."""
     start = timezone.localtime(starts_at)
-    wanted = Cart(puja_service=service, selected_date=start.date(), selected_time=start.time())
-    if wrong := _find_date_problem(wanted):
+    draft = Cart(puja_service=service, selected_date=start.date(), selected_time=start.time())
+    if wrong := _find_date_problem(draft):
         raise InvalidField(*wrong)
-    _require_opening_hours(wanted)
+    _require_opening_hours(draft)
 
 
 def _require_opening_hours(cart: Cart) -> None:

@@ -117,8 +117,8 @@ def check_out(
     address = agreed_address or require_address(addresses, address_id)
     checkout = _build_checkout(current, price, address, expires_at or now + places.page_life())
     checkout.pk = key
-    shown = price.total_paise
-    frozen = {"status": Cart.Status.CHECKED_OUT, "shown_paise": shown, "updated_at": timezone.now()}
+    total_paise = price.total_paise
+    frozen = {"status": Cart.Status.CHECKED_OUT, "shown_paise": total_paise, "updated_at": timezone.now()}
     writes = [
         update_row(Cart, {"id": current.pk}, frozen),
         insert_rows(checkout),

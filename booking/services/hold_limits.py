@@ -215,10 +215,10 @@ def _holds_of_slot(is_confirmed: bool) -> CompiledValues[[int, str]]:
     """How many new customers hold a place of this slot, and how many of them in this network."""
 
     def counts(slot_id: int, network: str) -> QuerySet[SlotHold, Any]:
-        held = SlotHold.objects.filter(_of_new_customers(is_confirmed), slot=slot_id, state=State.HELD)
+        holds = SlotHold.objects.filter(_of_new_customers(is_confirmed), slot=slot_id, state=State.HELD)
         of_network = Count("pk", filter=~Q(network="") & Q(network=network))
         return (
-            held.values("slot")
+            holds.values("slot")
             .annotate(all=Count("pk"), of_network=of_network)
             .values_list("all", "of_network")
         )

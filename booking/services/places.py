@@ -77,8 +77,8 @@ def hold_place(
 
 @CompiledWrite
 def _holding_slot(slot_id: int, user_id: int) -> Write:
-    kept = WaitingEntry.objects.filter(_offered(user_id), slot=OuterRef("pk"))
-    return update_rows(free_for_newcomers(slot_id).filter(~Exists(kept)), held=F("held") + 1)
+    entries = WaitingEntry.objects.filter(_offered(user_id), slot=OuterRef("pk"))
+    return update_rows(free_for_newcomers(slot_id).filter(~Exists(entries)), held=F("held") + 1)
 
 
 def is_offered(user_id: int, slot: Slot) -> bool:
@@ -118,10 +118,10 @@ def release_hold(checkout: Checkout, page_expires_at: datetime | None = None, *,
 
     `counts`: as held for nothing, until the end of its page at most; the wait for PhonePe's answer is not their fault.
     """
-    held = SlotHold.objects.filter(checkout=checkout, state=State.HELD)
+    holds = SlotHold.objects.filter(checkout=checkout, state=State.HELD)
     page_end = hold_expiry(page_expires_at or checkout.expires_at)
     until = min(timezone.now(), page_end) if counts else None
-    if not held.update(state=State.RELEASED, released_at=until):
+    if not holds.update(state=State.RELEASED, released_at=until):
         return False
     _slot_of(checkout).update(held=F("held") - 1)
     return True
@@ -224,8 +224,8 @@ def withdraw_offers(slot: Slot) -> None:
 
 def give_back_held(slots: Sequence[Slot]) -> None:
     """Of slots that are not on sale any more: places that are only held, each in a transaction of its own."""
-    for held in SlotHold.objects.select_related("checkout").filter(slot__in=slots, state=State.HELD):
-        release_hold(held.checkout, counts=False)
+    for hold in SlotHold.objects.select_related("checkout").filter(slot__in=slots, state=State.HELD):
+        release_hold(hold.checkout, counts=False)
 
 
 def nearby_slots(checkout: Checkout, limit: int = 3, not_before: datetime | None = None) -> list[Slot]:
@@ -236,12 +236,14 @@ def nearby_slots(checkout: Checkout, limit: int = 3, not_before: datetime | None
     return nearest_free_slots(checkout.cart.puja_service_id, checkout.starts_at, earliest, limit)
 
 
-def nearest_free_slots(service_id: int, wanted: datetime, not_before: datetime, limit: int = 3) -> list[Slot]:
+def nearest_free_slots(
+    service_id: int, starts_at: datetime, not_before: datetime, limit: int = 3
+) -> list[Slot]:
     """Nearest to the start that somebody wanted, the nearest first."""
     free = free_slots(service_id, not_before)
-    before = free.filter(starts_at__lt=wanted).order_by("-starts_at")[:limit]
-    after = free.filter(starts_at__gte=wanted)[:limit]
-    return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - wanted))[:limit]
+    before = free.filter(starts_at__lt=starts_at).order_by("-starts_at")[:limit]
+    after = free.filter(starts_at__gte=starts_at)[:limit]
+    return sorted([*before, *after], key=lambda slot: abs(slot.starts_at - starts_at))[:limit]
 
 
 def choice_deadline(checkout: Checkout) -> datetime | None:

@@ -105,12 +105,12 @@ def free_priests(booking: Booking, because: str) -> int:
 
 def move_priests(booking: Booking, starts_at: datetime) -> None:
     """In the transaction of the move: those who are free at the new time keep the booking, the others are freed."""
-    held = list(active(booking).order_by("priest").select_related("booking__checkout"))
-    if not held:
+    assignments = list(active(booking).order_by("priest").select_related("booking__checkout"))
+    if not assignments:
         return
     priests = Priest.objects.select_for_update(no_key=True).order_by("pk")
-    locked = {priest.pk: priest for priest in priests.filter(pk__in=[each.priest_id for each in held])}
-    for assignment in held:
+    locked = {priest.pk: priest for priest in priests.filter(pk__in=[each.priest_id for each in assignments])}
+    for assignment in assignments:
         ends = end_of(assignment.booking, starts_at)
         priest = locked[assignment.priest_id]
         others = Assignment.objects.filter(priest=priest, freed_at=None).exclude(pk=assignment.pk)

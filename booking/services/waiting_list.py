@@ -179,8 +179,8 @@ def end_offer(entry_id: int, now: datetime) -> list[WaitingEntry]:
     """Not taken in time: the place is free for the next one. Others whose waiting ends with it."""
     entry = WaitingEntry.objects.get(pk=entry_id)
     slot = _lock_slot(entry)
-    ended = WaitingEntry.objects.filter(pk=entry.pk, state=State.OFFERED, offered_until__lte=now)
-    if not ended.update(state=State.PASSED):
+    entries = WaitingEntry.objects.filter(pk=entry.pk, state=State.OFFERED, offered_until__lte=now)
+    if not entries.update(state=State.PASSED):
         return []
     _give_back(slot)
     return _end_if_nobody_takes(slot)

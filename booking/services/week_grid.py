@@ -33,7 +33,7 @@ class Grid:
 
 def grid_of(first: date, days: int, service: int | None = None) -> Grid:
     """Of one puja, or of all."""
-    shown = {day: GridDay(day) for ahead in range(days) for day in (first + timedelta(days=ahead),)}
+    by_day = {day: GridDay(day) for ahead in range(days) for day in (first + timedelta(days=ahead),)}
     since, until = (
         timezone.make_aware(datetime.combine(day, time.min)) for day in (first, first + timedelta(days=days))
     )
@@ -43,13 +43,13 @@ def grid_of(first: date, days: int, service: int | None = None) -> Grid:
         slots, closed = slots.filter(service=service), closed.of(service)
     rows = list(slots.order_by("starts_at", "service__title")[: MOST_SLOTS + 1])
     for slot in rows[:MOST_SLOTS]:
-        shown[timezone.localdate(slot.starts_at)].slots.append(slot)
+        by_day[timezone.localdate(slot.starts_at)].slots.append(slot)
     for period in closed:
-        for day, each in shown.items():
+        for day, each in by_day.items():
             if (
                 timezone.localdate(period.begins)
                 <= day
                 <= timezone.localdate(period.ends - timedelta(minutes=1))
             ):
                 each.closed.append(period)
-    return Grid(list(shown.values()), len(rows) > MOST_SLOTS)
+    return Grid(list(by_day.values()), len(rows) > MOST_SLOTS)

@@ -62,15 +62,15 @@ def run_checklist(site: Site) -> Json:
     checks: list[Json] = []
     for point in POINTS:
         try:
-            found = point.check(site)
+            result = point.check(site)
         except NoAnswer as error:  # fails only the points that need the server
-            found = failed(
+            result = failed(
                 str(error), "Start the server; say with --at where it is, if not at PUBLIC_BASE_URL."
             )
         except (DatabaseError, InterfaceError) as error:
-            found = failed(f"the database: {describe_error(error)}", "See `manage.py doctor`.")
+            result = failed(f"the database: {describe_error(error)}", "See `manage.py doctor`.")
         line = {"check": point.name, "title": point.title, "required": point.is_required()}
-        checks.append(line | asdict(found))
+        checks.append(line | asdict(result))
     is_bad = [line["result"] == FAIL or (line["result"] == NOT_RUN and line["required"]) for line in checks]
     return {
         "success": not any(is_bad),

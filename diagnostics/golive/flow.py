@@ -18,10 +18,10 @@ def payment_initiation(site: Site) -> Result:
     if settings.PHONEPE_ENV == "PRODUCTION" and not settings.PHONEPE_SIMULATION_MODE:
         return not_run(NO_REAL_MONEY)
     try:
-        started = start_donation(None, amount_paise=SMALLEST_PAISE, reference="golive")
+        start = start_donation(None, amount_paise=SMALLEST_PAISE, reference="golive")
     except Refusal as refusal:
         return failed(f"{refusal.detail} ({refusal.error_category})", "See `manage.py doctor`.")
-    return passed(f"order {started.attempt.merchant_order_id} has a page")
+    return passed(f"order {start.attempt.merchant_order_id} has a page")
 
 
 def full_flow(site: Site) -> Result:

@@ -110,12 +110,12 @@ def backups(site: Site) -> Result:
 
 def _age_of_backup() -> Result:
     made_at, now = newest_made_at(), timezone.now()
-    found = "there is none in BACKUP_DIR"
+    reason = "there is none in BACKUP_DIR"
     if made_at is not None:
-        found = f"the newest one is {(now - made_at) // timedelta(hours=1)} hours old"
+        reason = f"the newest one is {(now - made_at) // timedelta(hours=1)} hours old"
     if is_overdue(now):
-        return failed(found, "Run `manage.py backup`, and look why its timer does not. Restore one first.")
-    return passed(found)
+        return failed(reason, "Run `manage.py backup`, and look why its timer does not. Restore one first.")
+    return passed(reason)
 
 
 def mail(site: Site) -> Result:

@@ -41,8 +41,8 @@ def builds(site: Site) -> Result:
             f"the build here is {settings.BUILD}, the worker that made the last diagnosis runs {worker}",
             "Restart all workers; if that is done, wait for the next diagnosis of the worker.",
         )
-    seen = "" if worker else "; no worker has reported its build"
-    return passed(f"all servers run {settings.BUILD}{seen}")
+    unknown_worker = "" if worker else "; no worker has reported its build"
+    return passed(f"all servers run {settings.BUILD}{unknown_worker}")
 
 
 def error_handling(site: Site) -> Result:
@@ -86,11 +86,11 @@ def referrer(site: Site) -> Result:
 
 
 def domain(site: Site) -> Result:
-    shown = ", ".join(configured_frontends()) or settings.PUBLIC_BASE_URL
+    domains = ", ".join(configured_frontends()) or settings.PUBLIC_BASE_URL
     if "domain" in site.acknowledged:
-        return passed(f"a person has acknowledged {shown}")
+        return passed(f"a person has acknowledged {domains}")
     return not_run(
-        f"no program can look up whether PhonePe has registered {shown}",
+        f"no program can look up whether PhonePe has registered {domains}",
         "Compare it with the website in PhonePe's dashboard, then run this with --acknowledge-domain.",
     )
 

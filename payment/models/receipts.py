@@ -35,8 +35,8 @@ def serial_number(series: str, year: int, number: int) -> str:
 
 def read_serial_number(text: str) -> tuple[str, int, int] | None:
     """Series, year and number of a serial number as people write it; None for any other text."""
-    found = SERIAL_NUMBER.fullmatch(text.strip().upper())
-    return (found[1], 2000 + int(found[2]), int(found[3])) if found else None
+    match = SERIAL_NUMBER.fullmatch(text.strip().upper())
+    return (match[1], 2000 + int(match[2]), int(match[3])) if match else None
 
 
 def tax_constraints(paper: str) -> list[models.CheckConstraint]:

@@ -178,8 +178,10 @@ def config() -> PhonePeConfig:
         generation = _simulated_generation()
         other = Generation.V1 if generation == Generation.V2 else Generation.V2
         simulated = (_simulated(generation), _simulated(other))
-    wanted = settings.PHONEPE_API_VERSION
-    usable = [merchant for merchant in configured if wanted in ("auto", merchant.identity.generation)]
+    generation_setting = settings.PHONEPE_API_VERSION
+    usable = [
+        merchant for merchant in configured if generation_setting in ("auto", merchant.identity.generation)
+    ]
     return PhonePeConfig(
         current=next(iter((*simulated, *usable)), None),
         configured=configured,
@@ -223,9 +225,9 @@ def undocumented_addresses(merchant: Merchant) -> tuple[str, ...]:
     """Base URLs for calls or tokens that PhonePe documents for no such merchant; none on this machine."""
     generation, environment = Generation(merchant.identity.generation), merchant.identity.environment
     calls, tokens = DOCUMENTED[generation, environment]
-    known = {calls, *(FORMERLY_DOCUMENTED if (generation, environment) == (Generation.V1, "UAT") else ())}
+    hosts = {calls, *(FORMERLY_DOCUMENTED if (generation, environment) == (Generation.V1, "UAT") else ())}
     endpoints = [each for each in merchant.endpoints if each.signs and not each.is_loopback]
-    unknown = [each.base_url for each in endpoints if each.base_url not in known]
+    unknown = [each.base_url for each in endpoints if each.base_url not in hosts]
     if generation == Generation.V2:
         unknown += [each.auth_base_url for each in endpoints if each.auth_base_url not in {tokens, *unknown}]
     return tuple(dict.fromkeys(unknown))

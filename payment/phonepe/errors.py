@@ -130,9 +130,9 @@ def parse_response(
     `classify_answer` is that of the API version: None for an answer that can be read.
     """
     status, payload = answer.http_status, json_object(answer.body)
-    said = payload or {}
-    sentences = (words(said.get(name)) for name in ("message", "error", "error_description"))
-    word, message = code(said), next(filter(None, sentences), "")
+    body = payload or {}
+    sentences = (words(body.get(name)) for name in ("message", "error", "error_description"))
+    word, message = code(body), next(filter(None, sentences), "")
 
     def failed(
         category: ErrorCategory, outcome: RequestOutcome, retry_after: float | None = None
@@ -206,8 +206,8 @@ def _categorize_rejection(operation: Operation, http_status: int, word: str, mes
     """The label of a rejection for people. Whether a retry is safe is decided before, and without `message`."""
     if PATH_UNKNOWN.search(message):
         return ErrorCategory.WRONG_ENDPOINT
-    said = f"{word} {message}"
-    is_client_refused = CLIENT_UNKNOWN.search(said) or CLIENT_REFUSED.search(said)
+    text = f"{word} {message}"
+    is_client_refused = CLIENT_UNKNOWN.search(text) or CLIENT_REFUSED.search(text)
     if http_status == 401 or word in CREDENTIALS_REFUSED or is_client_refused:
         return ErrorCategory.AUTHENTICATION
     is_unknown_path = http_status in PATH_STATUSES and word not in MEANINGS

@@ -266,9 +266,9 @@ def unread_amount(holder: Json, name: str = "amount") -> str:
     return "its amount cannot be read" if amount is not None and paise(amount) is None else ""
 
 
-def is_same(given: str, expected: str) -> bool:
+def is_same(text: str, expected: str) -> bool:
     """Compares two proofs in hexadecimal, in constant time."""
-    return hmac.compare_digest(given.strip().lower().encode("utf-8", "replace"), expected.encode())
+    return hmac.compare_digest(text.strip().lower().encode("utf-8", "replace"), expected.encode())
 
 
 def words(value: object, at_most: int = 200) -> str:
@@ -285,8 +285,8 @@ def provider_status(word: object, vocabulary: Mapping[str, ProviderStatus]) -> P
 
 def code(answer: Json) -> str:
     """PhonePe's code. Rejections of token requests have the precise one in `errorCode`."""
-    found = answer.get("errorCode") or answer.get("code")
-    return words(str(found) if isinstance(found, int) else found, 64)
+    code = answer.get("errorCode") or answer.get("code")
+    return words(str(code) if isinstance(code, int) else code, 64)
 
 
 def moment(value: object) -> datetime | None:
@@ -294,8 +294,8 @@ def moment(value: object) -> datetime | None:
 
     Only the reading: `core.clocks` decides whether the moment can be true.
     """
-    found = fine_moment(value)
-    return found.replace(microsecond=0) if found else None
+    moment = fine_moment(value)
+    return moment.replace(microsecond=0) if moment else None
 
 
 def fine_moment(value: object) -> datetime | None:

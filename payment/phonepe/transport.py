@@ -339,10 +339,10 @@ def session() -> Session:
 
 @functools.lru_cache(maxsize=8)
 def _session(process: int, verify: bool | str, origin: str, adapter: str) -> Session:
-    made = Session(verify)
+    session = Session(verify)
     if adapter:
-        made.mount(origin, import_string(adapter)())
-    return made
+        session.mount(origin, import_string(adapter)())
+    return session
 
 
 def _connect_to_any(addresses: list[Address], in_flight: InFlightRequest) -> socket.socket:

@@ -175,14 +175,14 @@ def read_refund_status(answer: Json) -> RefundStatus:
 def callback_is_authentic(merchant: Merchant, headers: Mapping[str, str], raw_body: bytes) -> bool:
     """Checks X-VERIFY with the salt its index names. `headers` by lower-case name."""
     signed = (json_object(raw_body) or {}).get("response")
-    given, _, index = headers.get("x-verify", "").strip().partition("###")
+    checksum, _, index = headers.get("x-verify", "").strip().partition("###")
     if not isinstance(signed, str) or not (index.isascii() and index.isdigit() and len(index) < 4):
         return False
     salt_key = merchant.salt_keys.get(int(index))
     if not salt_key:
         return False
     expected = hashlib.sha256((signed + salt_key).encode("utf-8", "replace")).hexdigest()
-    return is_same(given, expected)
+    return is_same(checksum, expected)
 
 
 def read_callback(merchant: Merchant, raw_body: bytes) -> WebhookClaim:

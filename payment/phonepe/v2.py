@@ -161,8 +161,8 @@ def classify_answer(operation: Operation, http_status: int, answer: Json) -> Req
         return None
     if operation.idempotent:
         return None if word in NOT_FOUND_CODES else RequestOutcome.REJECTED
-    taken = http_status == 417 or (operation is Operation.PAY and word in DUPLICATE_ID_CODES)
-    return RequestOutcome.DUPLICATE_ID if taken else RequestOutcome.REJECTED
+    is_duplicate = http_status == 417 or (operation is Operation.PAY and word in DUPLICATE_ID_CODES)
+    return RequestOutcome.DUPLICATE_ID if is_duplicate else RequestOutcome.REJECTED
 
 
 def read_page(channel: Channel, answer: Json) -> CheckoutPage:
@@ -181,9 +181,9 @@ def read_page(channel: Channel, answer: Json) -> CheckoutPage:
 def read_order_status(answer: Json) -> OrderStatus:
     details = answer.get("paymentDetails")
     tries = [each for each in details if isinstance(each, dict)] if isinstance(details, list) else []
-    paid = next((each for each in tries if each.get("state") == "COMPLETED"), None)
+    completed = next((each for each in tries if each.get("state") == "COMPLETED"), None)
     # Without a paid one, the first: with `details=false` PhonePe lists the newest one only.
-    attempt = paid or first(details)
+    attempt = completed or first(details)
     state = _provider_status(answer, ORDER_STATES)
     # In an open order only a try that is open too counts: after a wrong PIN no bank is deciding about it.
     is_over = state is ProviderStatus.PENDING and attempt.get("state") == "FAILED"
@@ -199,7 +199,7 @@ def read_order_status(answer: Json) -> OrderStatus:
         message=words(member(answer, "errorContext").get("description")) or words(answer.get("message")),
         expires_at=moment(answer.get("expireAt")),
         # PhonePe gives the beginning of the try that was paid. V1 gives no time.
-        paid_at=moment(paid.get("timestamp")) if paid else None,
+        paid_at=moment(completed.get("timestamp")) if completed else None,
     )
 
 
@@ -222,9 +222,9 @@ def webhook_scheme(merchant: Merchant, headers: Mapping[str, str], raw_body: byt
 
     `Authorization` is made of the webhook's login and covers no body; the HMAC covers every byte.
     """
-    if merchant.webhook_secret and (given := headers.get("x-phonepe-checksum-signature", "")):
+    if merchant.webhook_secret and (signature := headers.get("x-phonepe-checksum-signature", "")):
         proof = hmac.new(merchant.webhook_secret.encode(), raw_body, hashlib.sha256).hexdigest()
-        if is_same(given, proof):
+        if is_same(signature, proof):
             return "hmac"
     if merchant.webhook_authorization and is_same(
         headers.get("authorization", ""), merchant.webhook_authorization

@@ -79,8 +79,8 @@ def self_test_proof(token: str, raw_body: bytes) -> str:
 
 
 def proves_self_test(answer: object, token: str, raw_body: bytes) -> bool:
-    given = answer.get("proof") if isinstance(answer, dict) else None
-    return isinstance(given, str) and constant_time_compare(given, self_test_proof(token, raw_body))
+    proof = answer.get("proof") if isinstance(answer, dict) else None
+    return isinstance(proof, str) and constant_time_compare(proof, self_test_proof(token, raw_body))
 
 
 def self_test_body(padding: int = 0) -> bytes:

@@ -34,8 +34,8 @@ OPEN_OR_WAITING_REFUND = (RefundState.WAITING, *OPEN_REFUND)
 
 def compare_orders(day: date, status_checks: StatusChecks) -> Iterator[Discrepancy]:
     """Those that were sent or decided that day. Each row is read after PhonePe has answered about it."""
-    sent = PaymentAttempt.objects.filter(on(day, "created_at", "decided_at"), sent_at__isnull=False)
-    for pk in list(sent.order_by("pk").values_list("pk", flat=True)):
+    attempts = PaymentAttempt.objects.filter(on(day, "created_at", "decided_at"), sent_at__isnull=False)
+    for pk in list(attempts.order_by("pk").values_list("pk", flat=True)):
         answer = status_checks.fetch_order_status(PaymentAttempt.objects.get(pk=pk))
         attempt = PaymentAttempt.objects.select_related("payment__checkout__booking").get(pk=pk)
         discrepancy = _compare_order(attempt, answer) if answer else None
@@ -46,10 +46,10 @@ def compare_orders(day: date, status_checks: StatusChecks) -> Iterator[Discrepan
 def compare_refunds(day: date, status_checks: StatusChecks) -> Iterator[Discrepancy]:
     """Those that were created or decided that day, and all that are late at its end."""
     late = Q(state__in=OPEN_OR_WAITING_REFUND, expected_by__lt=span(day)[1])
-    wanted = Refund.objects.filter(
+    refunds = Refund.objects.filter(
         on(day, "created_at", "decided_at") | late, real_or_simulating("attempt__simulated")
     )
-    for pk in list(wanted.order_by("pk").values_list("pk", flat=True)):
+    for pk in list(refunds.order_by("pk").values_list("pk", flat=True)):
         before = Refund.objects.select_related("attempt").get(pk=pk)
         answer = status_checks.fetch_refund_status(before) if before.is_with_phonepe else None
         refund = Refund.objects.select_related("attempt__payment__checkout__booking").get(pk=pk)

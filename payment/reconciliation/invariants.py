@@ -97,8 +97,8 @@ def find_violations(since: datetime | None = None) -> list[Violation]:
 
 def _touched(since: datetime) -> Rows:
     """Keys of payments. A row that has no moment of its own is found by its order, or its entry in the ledger."""
-    written = Q(created_at__gte=since) | Q(decided_at__gte=since)
-    rows = [model.objects.filter(written).values("payment") for model in (PaymentAttempt, Refund)]
+    in_time = Q(created_at__gte=since) | Q(decided_at__gte=since)
+    rows = [model.objects.filter(in_time).values("payment") for model in (PaymentAttempt, Refund)]
     return (
         LedgerEntry.objects.filter(created_at__gte=since)
         .order_by()
@@ -118,8 +118,8 @@ def totals(*, simulated: bool) -> dict[str, int]:
 
 def _sum_of_entries(kinds: tuple[Kind, ...], **which: Any) -> Coalesce:
     """The sum of such ledger entries about the row of the query around it."""
-    found = LedgerEntry.objects.filter(kind__in=kinds, **which).order_by().values(*which)
-    return Coalesce(Subquery(found.annotate(sum=Sum("amount_paise")).values("sum")), Value(0))
+    entries = LedgerEntry.objects.filter(kind__in=kinds, **which).order_by().values(*which)
+    return Coalesce(Subquery(entries.annotate(sum=Sum("amount_paise")).values("sum")), Value(0))
 
 
 def _sum_of_refunds(attempt: str, *, requested: bool) -> Coalesce:
@@ -171,8 +171,8 @@ def entries_without_credit_note() -> Rows:
 
 @invariant("Each refund in the ledger is a refund of the same order.")
 def entries_without_refund() -> Rows:
-    known = Refund.objects.filter(merchant_refund_id=OuterRef("reference"), attempt=OuterRef("attempt"))
-    return LedgerEntry.objects.filter(~Exists(known), kind=Kind.REFUND)
+    refunds = Refund.objects.filter(merchant_refund_id=OuterRef("reference"), attempt=OuterRef("attempt"))
+    return LedgerEntry.objects.filter(~Exists(refunds), kind=Kind.REFUND)
 
 
 @invariant("The refunds of an order are not more than was received for it.")

@@ -217,8 +217,8 @@ class SettlementRow:
         """ "-₹1,100.5" is -110050. Raises BadRow for what is rounded, or no amount at all."""
         text = self.text(name)
         plain = text.replace("\u2212", "-")
-        found = SIGNED.fullmatch(plain)
-        before, after, digits = (found[1], found[2], found[3]) if found else ("", "", plain)
+        match = SIGNED.fullmatch(plain)
+        before, after, digits = (match[1], match[2], match[3]) if match else ("", "", plain)
         if ROUNDED.fullmatch(digits):
             raise BadRow(f"{name} is {_quote(text)}: {ROUNDED_BY_SPREADSHEET}")
         if GROUPED.fullmatch(digits):

@@ -85,14 +85,14 @@ class BookingChangesSerializer(serializers.Serializer[Booking]):
 
     @extend_schema_field(CancellationSerializer)
     def get_cancellation(self, booking: Booking) -> dict[str, Any]:
-        found = cancellation_now(booking)
+        cancellation = cancellation_now(booking)
         about: dict[str, Any] = {
-            "is_possible": found is not None,
-            "refund": found.refund_paise if found else 0,
-            "paid": found.paid_paise if found else 0,
-            "until": found.until if found else None,
+            "is_possible": cancellation is not None,
+            "refund": cancellation.refund_paise if cancellation else 0,
+            "paid": cancellation.paid_paise if cancellation else 0,
+            "until": cancellation.until if cancellation else None,
         }
-        sentence = cancellation_sentence(found)
+        sentence = cancellation_sentence(cancellation)
         about |= in_both_languages(self.context["request"], sentence)
         return CancellationSerializer(about).data
 

@@ -200,14 +200,14 @@ class StartedSerializer(serializers.Serializer[PaymentStart]):
         help_text="a page that tells how it stands, for whoever has the link"
     )
 
-    def get_message(self, started: PaymentStart) -> str:
-        return "Payment page opened." if started.is_new else "This payment is open already."
+    def get_message(self, start: PaymentStart) -> str:
+        return "Payment page opened." if start.is_new else "This payment is open already."
 
-    def get_phonepe_transaction_id(self, started: PaymentStart) -> str | None:
-        return started.attempt.provider_order_id or None
+    def get_phonepe_transaction_id(self, start: PaymentStart) -> str | None:
+        return start.attempt.provider_order_id or None
 
-    def get_status_url(self, started: PaymentStart) -> str:
-        return status_url(started.payment)
+    def get_status_url(self, start: PaymentStart) -> str:
+        return status_url(start.payment)
 
 
 class AppOrderSerializer(StartedSerializer):
@@ -234,19 +234,19 @@ class AppOrderSerializer(StartedSerializer):
         help_text="where the app asks afterwards whether it is paid"
     )
 
-    def get_message(self, started: PaymentStart) -> str:
-        return "Order opened." if started.is_new else "This payment is open already."
+    def get_message(self, start: PaymentStart) -> str:
+        return "Order opened." if start.is_new else "This payment is open already."
 
-    def get_merchant_id(self, started: PaymentStart) -> str | None:
-        return credentials.for_identity(started.attempt.identity).merchant_id or None
+    def get_merchant_id(self, start: PaymentStart) -> str | None:
+        return credentials.for_identity(start.attempt.identity).merchant_id or None
 
-    def get_environment(self, started: PaymentStart) -> str:
-        return "PRODUCTION" if started.attempt.environment == "PRODUCTION" else "SANDBOX"
+    def get_environment(self, start: PaymentStart) -> str:
+        return "PRODUCTION" if start.attempt.environment == "PRODUCTION" else "SANDBOX"
 
-    def get_check_booking_url(self, started: PaymentStart) -> str:
-        return reverse("payment-check-booking", args=[started.payment.pk])
+    def get_check_booking_url(self, start: PaymentStart) -> str:
+        return reverse("payment-check-booking", args=[start.payment.pk])
 
-    def to_representation(self, started: PaymentStart) -> dict[str, Any]:
-        answer = super().to_representation(started)
+    def to_representation(self, start: PaymentStart) -> dict[str, Any]:
+        answer = super().to_representation(start)
         names = ("payment_url", "checkout_url", "order_id", "token", "intent_url", "target_app", "device_os")
         return answer | {name: answer[name] or None for name in names}

@@ -33,8 +33,8 @@ class PaymentOrderSerializer(serializers.Serializer[PaymentStart]):
     status = serializers.SerializerMethodField()
     created_at = serializers.DateTimeField(source="payment.created_at")
 
-    def get_status(self, started: PaymentStart) -> PageStatus:
-        return page_status(started.payment)
+    def get_status(self, start: PaymentStart) -> PageStatus:
+        return page_status(start.payment)
 
 
 class PaymentOrderData(serializers.Serializer[Any]):
@@ -46,8 +46,8 @@ class CartPaidSerializer(serializers.Serializer[PaymentStart]):
     message = serializers.SerializerMethodField()
     data = PaymentOrderData(source="*")  # type: ignore[assignment]
 
-    def get_message(self, started: PaymentStart) -> str:
-        return "Payment page opened." if started.is_new else "This payment is open already."
+    def get_message(self, start: PaymentStart) -> str:
+        return "Payment page opened." if start.is_new else "This payment is open already."
 
 
 class PageStatusField(serializers.ChoiceField):

@@ -39,20 +39,27 @@ CANCELLED = _("This booking is cancelled.")
 UNDECIDED = (STARTED, PAID, WAIT, ASKING)  # not for a payment that has ended unpaid
 
 
-def cancellation_sentence(found: Cancellation | None) -> Text:
+def cancellation_sentence(cancellation: Cancellation | None) -> Text:
     """What a cancellation would give back now, and until when."""
-    if found is None:
+    if cancellation is None:
         return _("This booking cannot be cancelled any more.")
-    if not found.refund_paise:
+    if not cancellation.refund_paise:
         return _("If you cancel now, nothing goes back to you.")
-    amounts = {"refund": f"₹{grouped(found.refund_paise)}", "paid": f"₹{grouped(found.paid_paise)}"}
+    amounts = {
+        "refund": f"₹{grouped(cancellation.refund_paise)}",
+        "paid": f"₹{grouped(cancellation.paid_paise)}",
+    }
     all_of_it = _("If you cancel now, all of it goes back to you: {refund}.")
     part_of_it = _("If you cancel now, {refund} of {paid} go back to you.")
-    sentence = format_lazy(all_of_it if found.refund_paise == found.paid_paise else part_of_it, **amounts)
-    if found.until is None:
+    sentence = format_lazy(
+        all_of_it if cancellation.refund_paise == cancellation.paid_paise else part_of_it, **amounts
+    )
+    if cancellation.until is None:
         return sentence
     later = _("After {until} it is less.")
-    return format_lazy("{} {}", sentence, format_lazy(later, until=lazy(spell_moment, str)(found.until)))
+    return format_lazy(
+        "{} {}", sentence, format_lazy(later, until=lazy(spell_moment, str)(cancellation.until))
+    )
 
 
 def refund_sentence(payment: Payment) -> str:

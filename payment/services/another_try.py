@@ -25,10 +25,10 @@ class TimeGone(Conflict):
 
     def __init__(self, times: list[Slot], payment: Payment) -> None:
         self.times = times
-        told = [
+        offered = [
             {"id": slot.pk, "starts_at": timezone.localtime(slot.starts_at).isoformat()} for slot in times
         ]
-        super().__init__(times=told, payment_id=payment.pk)
+        super().__init__(times=offered, payment_id=payment.pk)
 
 
 class OtherCart(Conflict):
@@ -98,8 +98,8 @@ def try_again(
 
 def _times_beside(checkout: Checkout) -> list[Slot]:
     """Of the same puja, that can be bought now."""
-    wanted, earliest = checkout.starts_at, earliest_start()
-    return nearest_free_slots(checkout.puja_service_id, wanted, earliest, MOST_TIMES)
+    starts_at, earliest = checkout.starts_at, earliest_start()
+    return nearest_free_slots(checkout.puja_service_id, starts_at, earliest, MOST_TIMES)
 
 
 def _change_time(cart: Cart, slot_id: int) -> Cart:

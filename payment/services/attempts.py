@@ -358,11 +358,11 @@ def _refuse_too_near(payment: Payment, now: datetime) -> None:
         raise StartTooNear(payment_id=payment.pk)
 
 
-def _open_after(ended: PaymentAttempt, payment: Payment, rule: str, opening: Opening) -> Claim:
-    if ended.number == MAX_ATTEMPTS:
+def _open_after(previous: PaymentAttempt, payment: Payment, rule: str, opening: Opening) -> Claim:
+    if previous.number == MAX_ATTEMPTS:
         raise TooManyAttempts(payment.pk, *_last_page_error(payment.pk))
     try:
-        claim = open_attempt(payment, ended.number + 1, rule, opening)
+        claim = open_attempt(payment, previous.number + 1, rule, opening)
     except (NotOffered, NotConfigured) as refusal:
         refusal.extra["payment_id"] = payment.pk
         raise

@@ -81,17 +81,17 @@ def revenue_report(period: Period) -> dict[str, Any]:
     """Money in paise. A day is the one on which a booking was made."""
     bookings = period.bookings
     of_day = bookings.annotate(day=TruncDate("created_at")).values("day").annotate(number=Count("pk"))
-    made = dict(of_day.values_list("day", "number"))
+    numbers = dict(of_day.values_list("day", "number"))
     entries = LedgerEntry.objects.filter(payment__checkout__in=bookings.values("checkout"))
     sums = entries.exclude(kind=LedgerEntry.Kind.FEE).order_by()
     by_day = sums.annotate(day=TruncDate("payment__checkout__booking__created_at")).values("day")
     money = dict(by_day.annotate(sum=Sum("amount_paise")).values_list("day", "sum"))
-    revenue, number = sum(money.values()), sum(made.values())
+    revenue, number = sum(money.values()), sum(numbers.values())
     return {
         "total_revenue": revenue,
         "total_bookings": number,
         "average_booking_value": revenue // number if number else 0,
-        "daily": {day: (money.get(day, 0), made[day]) for day in sorted(made)},
+        "daily": {day: (money.get(day, 0), numbers[day]) for day in sorted(numbers)},
     }
 
 

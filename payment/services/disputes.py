@@ -250,10 +250,10 @@ def _enter_shares(attempt: PaymentAttempt, by: User | None = None) -> set[int]:
                 reference=f"dispute:{share.dispute.dispute_id}:{share.dispute.ledger.count() + 1}",
                 simulated=attempt.simulated,
             )
-        taken = charged_back_paise(attempt) - before
-        if taken < 0:
+        paise = charged_back_paise(attempt) - before
+        if paise < 0:
             _restore_refunds(attempt, by)
-        elif taken > 0:
+        elif paise > 0:
             cut_unsent_refunds(attempt)
             mark_refunded(attempt)
             if is_returned_twice(attempt):

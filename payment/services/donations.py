@@ -37,10 +37,17 @@ def build_donation(payment: Payment, donor: Donor) -> Donation:
 
 def donor_of(payment: Payment) -> Donor | None:
     """For a second try of the same donation. Raises KeyIsMissing."""
-    found = Donation.objects.filter(payment=payment).first()
-    if found is None:
+    donation = Donation.objects.filter(payment=payment).first()
+    if donation is None:
         return None
-    return Donor(found.email, found.language, found.purpose, found.purpose_hi, pan_of(found), found.address)
+    return Donor(
+        donation.email,
+        donation.language,
+        donation.purpose,
+        donation.purpose_hi,
+        pan_of(donation),
+        donation.address,
+    )
 
 
 def pan_of(donation: Donation) -> str:

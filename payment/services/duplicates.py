@@ -63,10 +63,10 @@ def slots_to_offer(checkout: Checkout) -> list[Slot]:
 def _of_person(checkout: Checkout) -> QuerySet[Booking]:
     """Their other bookings of the same puja."""
     service = checkout.cart.puja_service_id
-    found = Booking.objects.filter(
+    booking = Booking.objects.filter(
         user=checkout.user_id, checkout__cart__puja_service=service, status__in=VALID_BOOKING
     )
-    return found.exclude(checkout=checkout.pk)
+    return booking.exclude(checkout=checkout.pk)
 
 
 def _bookings(checkout: Checkout, starts_at: datetime) -> QuerySet[Booking]:

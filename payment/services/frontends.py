@@ -77,14 +77,14 @@ NO_FRONTEND = OpenedBy()
 @functools.cache
 def configured_frontends() -> dict[str, Frontend]:
     """By base URL, FRONTEND_BASE_URL first."""
-    found = {}
+    frontends = {}
     if settings.FRONTEND_BASE_URL:
-        found[settings.FRONTEND_BASE_URL] = Frontend(settings.FRONTEND_BASE_URL, None)
+        frontends[settings.FRONTEND_BASE_URL] = Frontend(settings.FRONTEND_BASE_URL, None)
     for entry in settings.FRONTENDS:
         url, has_page, page = entry.partition("|waiting=")
         base_url = url.rstrip("/")
-        found[base_url] = Frontend(base_url, page if has_page else None)
-    return found
+        frontends[base_url] = Frontend(base_url, page if has_page else None)
+    return frontends
 
 
 @receiver(setting_changed)
@@ -106,8 +106,8 @@ def origin_of(url: str) -> str:
 
 def unheard_origins() -> set[str]:
     """Of frontends whose browsers may not call this server: neither its own origin, nor allowed by CORS."""
-    heard = {*settings.CORS_ALLOWED_ORIGINS, origin_of(settings.PUBLIC_BASE_URL)}
-    return {origin_of(url) for url in configured_frontends()} - heard
+    allowed = {*settings.CORS_ALLOWED_ORIGINS, origin_of(settings.PUBLIC_BASE_URL)}
+    return {origin_of(url) for url in configured_frontends()} - allowed
 
 
 def landing_url(payment: Payment) -> str:
@@ -116,8 +116,8 @@ def landing_url(payment: Payment) -> str:
     A frontend is sent bookings that stand, payments that nobody paid, and open ones if it has a page that waits. All
     else is told by our own page: money that came late, in review or going back, and cancelled bookings.
     """
-    found = configured_frontends()
-    frontend = found.get(payment.frontend_url) or found.get(settings.FRONTEND_BASE_URL)
+    frontends = configured_frontends()
+    frontend = frontends.get(payment.frontend_url) or frontends.get(settings.FRONTEND_BASE_URL)
     if frontend is None or payment.checkout is None or payment.frontend == FrontendGeneration.SHOP:
         return status_url(payment)
     decisive = most_telling(that_may_tell(payments_of_checkout(payment.checkout))) or payment

@@ -22,7 +22,7 @@ from booking.models import Assignment, Booking, Cart, PromoCode, WaitingEntry
 from core.compiled import CompiledRead
 from core.language import ENGLISH
 from core.logging import log_about
-from core.texts import one_line, shown
+from core.texts import one_line, safe_line
 from notifications.models import Notification
 from notifications.sending import Attachments
 from notifications.services import AT_WORK, CODES
@@ -106,7 +106,7 @@ def _how_to_come(booking: Booking) -> Facts:
     return {
         "place": place_of(booking, ENGLISH),
         "place_hi": place_of(booking, "hi"),
-        "devotees": shown(names) if is_known else "",
+        "devotees": safe_line(names) if is_known else "",
         "preparation": text_of(service.preparation),
         "preparation_hi": text_of(service.preparation_hi),
     }

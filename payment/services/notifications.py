@@ -106,12 +106,12 @@ def notify_refund_credited(refund: Refund) -> None:
 def notify_offer(payment: Payment, starts: Iterable[datetime], until: datetime) -> None:
     """The place is gone: `starts` are the times to choose from, by a signed link, until `until`."""
     offered = {"offered": [_iso(start) for start in starts], "until": _iso(until)}
-    _notify("offer", payment, offered | _wanted(payment))
+    _notify("offer", payment, offered | _gone_start(payment))
 
 
 def notify_offer_closed(payment: Payment) -> None:
     """Nothing was chosen, or there was nothing to choose from: the money goes back."""
-    _notify("offer_closed", payment, _wanted(payment))
+    _notify("offer_closed", payment, _gone_start(payment))
 
 
 def notify_paid_twice(payment: Payment, kept: Booking | None) -> None:
@@ -226,12 +226,12 @@ def _notify(
 ) -> None:
     """A donor without an account hears of their money only: anybody may have typed the address."""
     key = f"{_key(kind, payment)}:{about}" if about else _key(kind, payment)
-    told, language = _facts(payment) | (facts or {}), ""
+    all_facts, language = _facts(payment) | (facts or {}), ""
     donation = Donation.objects.filter(payment=payment).first() if payment.checkout_id is None else None
     if donation is not None:
-        told |= {"purpose": donation.purpose, "purpose_hi": donation.purpose_hi}
+        all_facts |= {"purpose": donation.purpose, "purpose_hi": donation.purpose_hi}
         email, language = donation.email if kind in outbox.MONEY_CAME else "", donation.language
-    outbox.notify(kind, key, told, user=payment.user, email=email, language=language)
+    outbox.notify(kind, key, all_facts, user=payment.user, email=email, language=language)
 
 
 def _notify_about_refund(kind: str, refund: Refund, more: outbox.Facts) -> None:
@@ -301,7 +301,7 @@ def _free_until(booking: Booking) -> str:
     return _iso(until) if until is not None and until > timezone.now() else ""
 
 
-def _wanted(payment: Payment) -> outbox.Facts:
+def _gone_start(payment: Payment) -> outbox.Facts:
     """The start that is gone, under a name of its own: it is no time to come at."""
     return {"wanted_at": _iso(payment.checkout.starts_at) if payment.checkout else "", "starts_at": ""}
 

@@ -196,8 +196,8 @@ def fulfil_now(payment: Payment) -> Payment:
 
 
 def fulfil(payment_id: int) -> Payment:
-    """What was paid becomes what was ordered, under the payment's lock; if the slot is gone, other slots are offered, or
-    the money is refunded. A second call changes nothing.
+    """What was paid becomes what was ordered, under the payment's lock. If the slot is gone, other slots are offered,
+    or the money is refunded. A second call changes nothing.
 
     Raises any error: the background pushes the payment back, and alerts staff.
     """

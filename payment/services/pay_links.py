@@ -48,9 +48,9 @@ def make_pay_link(
         return link
     now = database_now()
     starts_at = timezone.make_aware(datetime.combine(choice["selected_date"], choice["selected_time"]))
-    wanted = now + min(timedelta(hours=hours or settings.PAY_LINK_HOURS), LONGEST_LINK)
+    end = now + min(timedelta(hours=hours or settings.PAY_LINK_HOURS), LONGEST_LINK)
     # Whoever clicks in the last second still has the life of a page, and the temple its notice.
-    expires_at = max(min(wanted, starts_at - lead_time() - page_life()), now + page_life())
+    expires_at = max(min(end, starts_at - lead_time() - page_life()), now + page_life())
 
     def link_writes(checkout: Checkout, was_checked_out: bool, now: datetime, keys: list[int]) -> list[Write]:
         link = PayLink(

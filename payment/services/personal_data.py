@@ -245,10 +245,16 @@ def _erase(person: Person) -> Iterator[tuple[type[Model], int]]:
     known = Donation.objects.filter(payment__in=payments).exclude(email="", pan="", address="")
     yield Donation, known.update(email="", pan="", address="")
     messages = [*person.rows(Notification).values_list("pk", flat=True)]
-    told: dict[str, Any] = {"email": "", "facts": {}, "user": None, "next_check_at": None, "last_error": ""}
+    nothing: dict[str, Any] = {
+        "email": "",
+        "facts": {},
+        "user": None,
+        "next_check_at": None,
+        "last_error": "",
+    }
     waiting = Notification.objects.filter(pk__in=messages, state=Notification.State.WAITING)
     waiting.update(state=Notification.State.DROPPED, dropped_because=NO_REASON)
-    yield Notification, Notification.objects.filter(pk__in=messages).update(**told)
+    yield Notification, Notification.objects.filter(pk__in=messages).update(**nothing)
     for model in (Registration, CodeRequest):
         yield model, person.rows(model).delete()[0]
     if person.user is not None:

@@ -33,8 +33,8 @@ def unassign_priest(assignment: Assignment, reason: str, by: User) -> bool:
     payment = lock_payment(checkout=assignment.booking.checkout_id)
     if not priests.unassign(assignment, reason):
         return False
-    told = f"by user {by.pk}: {assignment.priest.name}, {reason}"
-    record_booking(payment, assignment.booking.status, "priest_unassigned", told)
+    note = f"by user {by.pk}: {assignment.priest.name}, {reason}"
+    record_booking(payment, assignment.booking.status, "priest_unassigned", note)
     notify_priests(assignment.booking)
     return True
 

@@ -22,9 +22,9 @@ def send_codes(codes: Collection[PromoCode], emails: Collection[str]) -> int:
 
     A code for assigned people is theirs from then on. The same code goes to a person once a day, and three at most.
     """
-    wanted = {email.strip().lower() for email in emails}
+    addresses = {email.strip().lower() for email in emails}
     people = User.objects.filter(
-        email__in=wanted, email_confirmed_at__isnull=False, account_status=User.AccountStatus.ACTIVE
+        email__in=addresses, email_confirmed_at__isnull=False, account_status=User.AccountStatus.ACTIVE
     )
     sent = Notification.objects.filter(kind=KIND, created_at__gte=timezone.now() - DAY, user__in=people)
     had: dict[int, set[int]] = {}

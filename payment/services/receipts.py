@@ -20,7 +20,7 @@ from core.compiled import CompiledRead, CompiledValues
 from core.databases import insert_rows, read_together, update_row, write_together
 from core.errors import Unavailable
 from core.language import ENGLISH, Text, localized, supported_language
-from core.texts import shown
+from core.texts import safe_line
 from core.waiting import WaitSlots, wait_for
 from notifications.receipt import CreditNoteDocument, ReceiptDocument, Reversal, TaxLines, digest
 from payment.gateways import OrderStatus
@@ -237,11 +237,11 @@ def _find_or_draw(receipt: Receipt, document: ReceiptDocument, language: str) ->
         drawn = DrawnReceipt(receipt=receipt, language=language)
         if write_together([insert_rows(drawn, conflict=ONCE)]) == [0]:  # another request was faster
             drawn = _drawings.get(receipt.pk, language)
-    wanted = digest(document, language)
-    if drawn.content is not None and drawn.digest == wanted:
+    current = digest(document, language)
+    if drawn.content is not None and drawn.digest == current:
         return bytes(drawn.content)
     with drawing_slots.reserve() as is_free:
-        return _draw(drawn, document, wanted) if is_free else None
+        return _draw(drawn, document, current) if is_free else None
 
 
 @CompiledRead
@@ -249,10 +249,10 @@ def _drawings(receipt_id: int, language: str) -> QuerySet[DrawnReceipt]:
     return DrawnReceipt.objects.filter(receipt=receipt_id, language=language)
 
 
-def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes | None:
+def _draw(drawn: DrawnReceipt, document: ReceiptDocument, current: str) -> bytes | None:
     """Draws and stores it under its lease, unless another process has stored it. None while another has the lease."""
     with hold_lease(DRAWING, drawn.pk, DRAWING_LEASE) as is_ours:
-        stored = _contents.first(drawn.pk, wanted)
+        stored = _contents.first(drawn.pk, current)
         if stored is not None and stored[0] is not None:
             return bytes(stored[0])
         if not is_ours:
@@ -261,7 +261,7 @@ def _draw(drawn: DrawnReceipt, document: ReceiptDocument, wanted: str) -> bytes 
         from notifications.receipt_pdf import render  # noqa: PLC0415
 
         content = render(document, drawn.language)
-        drawn_now = {"content": content, "digest": wanted, "drawn_at": timezone.now()}
+        drawn_now = {"content": content, "digest": current, "drawn_at": timezone.now()}
         write_together([update_row(DrawnReceipt, {"id": drawn.pk}, drawn_now)])
         return content
 
@@ -316,16 +316,16 @@ def _donation_of(payment: Payment) -> Donation | None:
 
 def _payer(payment: Payment, donation: Donation | None) -> str:
     """A donor is called as they want to be called on the receipt, also when they were signed in."""
-    name, email = shown(payment.payer_reference), donation.email if donation else ""
+    name, email = safe_line(payment.payer_reference), donation.email if donation else ""
     if payment.user is not None:
-        name = name if donation else shown(payment.user.full_name)
+        name = name if donation else safe_line(payment.user.full_name)
         email = payment.user.email
     return ", ".join(filter(None, (name, email)))
 
 
 def _address(checkout: Checkout | None) -> str:
     address = checkout.agreed_address if checkout else None
-    return ", ".join(filter(None, (shown(getattr(address, part, "")) for part in ADDRESS)))
+    return ", ".join(filter(None, (safe_line(getattr(address, part, "")) for part in ADDRESS)))
 
 
 def _tax_lines(paper: Receipt | CreditNote) -> TaxLines | None:
@@ -374,7 +374,7 @@ def receipt_document(receipt: Receipt, language: str = ENGLISH) -> ReceiptDocume
         paid_by=PAID_BY.get(entry.kind, "PhonePe"),
         tax=_tax_lines(receipt),
         is_donation=checkout is None,
-        purpose=shown(localized(donation, "purpose", language)) if donation else "",
+        purpose=safe_line(localized(donation, "purpose", language)) if donation else "",
         pan=_masked_pan(donation) if donation else "",
         notes=tuple(settings.DONATION_80G) if checkout is None else (),
     )

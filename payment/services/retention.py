@@ -100,9 +100,9 @@ def _of_what_is_over(payment: str) -> Callable[[Rows], Rows]:
 
 def _told_and_of_no_dispute(events: Rows) -> Rows:
     """Disputes are the sum of their webhooks, which are their only source."""
-    told = DisputeUpdate.objects.filter(event=OuterRef("pk"))
+    updates = DisputeUpdate.objects.filter(event=OuterRef("pk"))
     last = Dispute.objects.filter(event=OuterRef("pk"))
-    done = events.filter(~Exists(told), ~Exists(last), state__in=DONE_EVENT, next_check_at=None)
+    done = events.filter(~Exists(updates), ~Exists(last), state__in=DONE_EVENT, next_check_at=None)
     return _of_what_is_over("refund__payment")(_of_what_is_over("attempt__payment")(done))
 
 

@@ -33,42 +33,42 @@ def begins_with(name: str, text: str) -> Q:
 def payments_named(text: str, most: int) -> list[int]:
     """Of payments with this number at PhonePe, at the bank or here, and of guests with this mail, name or phone."""
     spellings = sorted({text, text.upper()})
-    found: list[QuerySet[Any, Any]] = [Payment.objects.filter(reference__in=spellings).values("pk")]
-    found.append(PaymentAttempt.objects.filter(merchant_order_id__in=spellings).values("payment_id"))
-    found += [
+    queries: list[QuerySet[Any, Any]] = [Payment.objects.filter(reference__in=spellings).values("pk")]
+    queries.append(PaymentAttempt.objects.filter(merchant_order_id__in=spellings).values("payment_id"))
+    queries += [
         PaymentAttempt.objects.filter(IsFilled(column), **{f"{column}__in": spellings}).values("payment_id")
         for column in ("provider_order_id", "provider_transaction_id", "utr")
     ]
-    found.append(Refund.objects.filter(merchant_refund_id__in=spellings).values("payment_id"))
-    found += [
+    queries.append(Refund.objects.filter(merchant_refund_id__in=spellings).values("payment_id"))
+    queries += [
         Refund.objects.filter(IsFilled(column), **{f"{column}__in": spellings}).values("payment_id")
         for column in ("provider_refund_id", "utr")
     ]
     if serial := read_serial_number(text):
         columns = dict(zip(("series", "year", "number"), serial, strict=True))
-        found.append(Receipt.objects.filter(**columns).values("payment_id"))
+        queries.append(Receipt.objects.filter(**columns).values("payment_id"))
     payments = Payment.objects.annotate(payer=Lower("payer_reference"), last_digits=LastFour("payer_mobile"))
-    found.append(payments.filter(IsFilled("payer_reference"), payer=text.lower()).values("pk"))
+    queries.append(payments.filter(IsFilled("payer_reference"), payer=text.lower()).values("pk"))
     guests = payments.filter(IsFilled("payer_mobile"), user=None)
     if phone := read_phone(text):
-        found.append(guests.filter(payer_mobile=phone).values("pk"))
+        queries.append(guests.filter(payer_mobile=phone).values("pk"))
     if _is_last_digits(text):
-        found.append(guests.filter(last_digits=text).values("pk"))
-    return _first_keys(found, most)
+        queries.append(guests.filter(last_digits=text).values("pk"))
+    return _first_keys(queries, most)
 
 
 def people_named(text: str, most: int) -> list[int]:
     people = User.objects.annotate(
         last_digits=LastFour("phone"), first=Lower("first_name"), last=Lower("last_name")
     )
-    found = [people.filter(email=text.lower())] if "@" in text else []
+    queries = [people.filter(email=text.lower())] if "@" in text else []
     if phone := read_phone(text):
-        found.append(people.filter(phone=phone))
+        queries.append(people.filter(phone=phone))
     if _is_last_digits(text):
-        found.append(people.filter(last_digits=text))
+        queries.append(people.filter(last_digits=text))
     if not any(map(str.isdigit, text)) and "@" not in text:
-        found += [people.filter(condition) for condition in _names(text.lower().split()[:MOST_WORDS])]
-    return _first_keys([each.values("pk") for each in found], most)
+        queries += [people.filter(condition) for condition in _names(text.lower().split()[:MOST_WORDS])]
+    return _first_keys([each.values("pk") for each in queries], most)
 
 
 def _names(words: list[str]) -> Iterator[Q]:
@@ -86,11 +86,11 @@ def _is_last_digits(text: str) -> bool:
     return len(text) == LAST_DIGITS and text.isascii() and text.isdigit()
 
 
-def _first_keys(found: Sequence["QuerySet[Any, Any]"], most: int) -> list[int]:
+def _first_keys(queries: Sequence["QuerySet[Any, Any]"], most: int) -> list[int]:
     """Of all of them in one statement, which ends when it has found enough. No statement for an empty list."""
-    if not found:
+    if not queries:
         return []
-    first, *others = (each.order_by() for each in found)
+    first, *others = (each.order_by() for each in queries)
     rows = first.union(*others, all=True) if others else first
     # More than are shown: one row may be found in several ways.
     keys = {next(iter(row.values())) for row in rows[: 2 * most]}
@@ -99,10 +99,10 @@ def _first_keys(found: Sequence["QuerySet[Any, Any]"], most: int) -> list[int]:
 
 def bookings_named(text: str, payments: Sequence[int], most: int) -> list[int]:
     """With this number, or paid by these payments."""
-    found = [Booking.objects.filter(book_id=text.upper()).values("pk")]
+    queries = [Booking.objects.filter(book_id=text.upper()).values("pk")]
     if payments:
-        found.append(Booking.objects.filter(checkout__payment__in=payments).values("pk"))
-    return _first_keys(found, most)
+        queries.append(Booking.objects.filter(checkout__payment__in=payments).values("pk"))
+    return _first_keys(queries, most)
 
 
 def bookings_about(text: str, most: int) -> set[int]:
@@ -114,10 +114,10 @@ def bookings_about(text: str, most: int) -> set[int]:
         people.update(by_mail.values_list("pk", flat=True)[:most])
     pujas = PujaService.objects.filter(Q(title__icontains=text) | Q(title_hi__icontains=text))
     newest = Booking.objects.order_by("-pk").values_list("pk", flat=True)
-    wanted = (
+    queries = (
         newest.filter(book_id__startswith=text.upper()),
         newest.filter(checkout__payment__in=payments),
         newest.filter(user__in=people),
         newest.filter(checkout__puja_service__in=[*pujas.values_list("pk", flat=True)]),
     )
-    return {key for found in wanted for key in found[:most]}
+    return {key for found in queries for key in found[:most]}

@@ -73,8 +73,8 @@ def move_all(slot: Slot, reason: str, by: User, to: Slot | None = None, most: in
 
 
 def _confirmed(slots: Collection[Slot]) -> QuerySet[Booking]:
-    taken = SlotHold.objects.filter(slot__in=slots, state=SlotHold.State.TAKEN)
-    return Booking.objects.filter(checkout__hold__in=taken, status=Booking.Status.CONFIRMED)
+    holds = SlotHold.objects.filter(slot__in=slots, state=SlotHold.State.TAKEN)
+    return Booking.objects.filter(checkout__hold__in=holds, status=Booking.Status.CONFIRMED)
 
 
 def _bookings(slot: Slot) -> QuerySet[Any]:
@@ -137,8 +137,8 @@ def _paid_paise(slots: Collection[Slot], booking: Booking, by: User) -> int:
 def _move(booking: Booking, slot: Slot, reason: str, by: User, to: Slot | None) -> Outcome:
     """To the chosen time, or to the nearest that is free. The last place of one may be taken meanwhile."""
     in_time = nearby_slots(booking.checkout, limit=MOST_TRIED, not_before=earliest_move())
-    wanted = [to] if to else in_time
-    for each in wanted:
+    targets = [to] if to else in_time
+    for each in targets:
         try:
             return move_one(booking, slot, each, reason)
         except NoticeTooShort:
@@ -146,7 +146,7 @@ def _move(booking: Booking, slot: Slot, reason: str, by: User, to: Slot | None) 
         except SlotGone:
             continue
     else:
-        if wanted:
+        if targets:
             return Outcome.NO_ROOM
     return offer_times(booking, slot, reason, by)
 

@@ -205,11 +205,11 @@ def mask_text(text: str) -> str:
 
 def _without_reasons(entry: Entry) -> dict[str, Any]:
     """Without what staff wrote as a reason, which may name people; it is in the text of a refund, too."""
-    said = {name: entry[name] for name in TOLD if entry.get(name)}
+    facts = {name: entry[name] for name in TOLD if entry.get(name)}
     if entry["kind"] == "refund":
-        del said["text"]
-    said["decided_by_staff"] = "by" in entry or None
-    return {name: value for name, value in said.items() if value is not None}
+        del facts["text"]
+    facts["decided_by_staff"] = "by" in entry or None
+    return {name: value for name, value in facts.items() if value is not None}
 
 
 def _all(rows: Iterable[Model], columns: Iterable[str]) -> list[dict[str, Any]]:

@@ -208,11 +208,11 @@ def unknown_codes() -> list[UnknownCode]:
     calls = _count_codes(GatewayCall.objects.filter(started_at__gte=since), "started_at")
     orders = _count_codes(PaymentAttempt.objects.filter(created_at__gte=since), "created_at")
     # The calls of an order and its row have the same code: the larger count of the two is taken.
-    found: dict[str, UnknownCode] = {}
+    codes: dict[str, UnknownCode] = {}
     for row in sorted(calls + orders, key=lambda row: row["times"]):
-        earlier = found.get(row["code"], row)
-        found[row["code"]] = {**row, "last_seen": max(row["last_seen"], earlier["last_seen"])}
-    return sorted(found.values(), key=lambda row: (-row["times"], row["code"]))
+        earlier = codes.get(row["code"], row)
+        codes[row["code"]] = {**row, "last_seen": max(row["last_seen"], earlier["last_seen"])}
+    return sorted(codes.values(), key=lambda row: (-row["times"], row["code"]))
 
 
 def _count_codes(rows: QuerySet[GatewayCall] | QuerySet[PaymentAttempt], moment: str) -> list[UnknownCode]:

@@ -61,12 +61,12 @@ def public_addresses(host: str, port: int, **how: Any) -> list[Address]:
 
     Raises NotPublic. In simulation this machine may be called: a developer's server is there.
     """
-    found = socket.getaddrinfo(host, port, **how)
-    for *_, target in found:
+    addresses = socket.getaddrinfo(host, port, **how)
+    for *_, target in addresses:
         address = ipaddress.ip_address(str(target[0]).partition("%")[0])
         if not (_is_public(address) or (settings.PHONEPE_SIMULATION_MODE and address.is_loopback)):
             raise NotPublic(f"{host} leads to {address}, which is not on the public internet")
-    return found
+    return addresses
 
 
 def _is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:

@@ -61,14 +61,14 @@ def distribute(event_id: int) -> None:
 
 def _distribute(events: list[ServerEvent]) -> None:
     endpoints = list(WebhookEndpoint.objects.filter(is_enabled=True))
-    wanted = [
+    deliveries = [
         WebhookDelivery(event=event, endpoint=endpoint)
         for event in events
         for endpoint in endpoints
         if event.pk > endpoint.first_event and (not endpoint.types or event.type in endpoint.types)
     ]
     with transaction.atomic():
-        WebhookDelivery.objects.bulk_create(wanted, ignore_conflicts=True)
+        WebhookDelivery.objects.bulk_create(deliveries, ignore_conflicts=True)
         ServerEvent.objects.filter(pk__in=[event.pk for event in events]).update(is_distributed=True)
 
 
@@ -107,14 +107,14 @@ def send(delivery: WebhookDelivery) -> None:
 
 def message(event: ServerEvent) -> bytes:
     """The same at every try."""
-    said = {
+    line = {
         "id": event.event_id,
         "type": event.type,
         "version": VERSION,
         "timestamp": event.created_at.isoformat(),
         "data": event.data,
     }
-    return json.dumps(said, ensure_ascii=False).encode()
+    return json.dumps(line, ensure_ascii=False).encode()
 
 
 def _post(url: str, body: bytes, headers: dict[str, str]) -> dict[str, Any]:

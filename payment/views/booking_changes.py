@@ -110,20 +110,20 @@ class BookingChangePageView(PageView):
         self, request: HttpRequest, booking: Booking, notice: str = "", status: int = 200
     ) -> HttpResponse:
         language = language_of(request)
-        found = cancellation_now(booking)
+        cancellation = cancellation_now(booking)
         problem = find_move_problem(booking)
         times = [] if problem else times_to_move(booking)
         is_cancelled = booking.status == Booking.Status.CANCELLED
         with translation.override(language):
             context: dict[str, Any] = {
-                **_chosen(request, times, may_move=not problem, may_cancel=found is not None),
+                **_chosen(request, times, may_move=not problem, may_cancel=cancellation is not None),
                 "language": language,
                 "booking": booking,
                 "checkout": booking.checkout,
                 "is_cancelled": is_cancelled,
                 "refund": refund_sentence(booking.checkout.payment) if is_cancelled else "",
-                "cancellation": found,
-                "sentence": cancellation_sentence(found),
+                "cancellation": cancellation,
+                "sentence": cancellation_sentence(cancellation),
                 "problem": problem.user_message(language) if problem else "",
                 "times": times,
                 "any_time": has_any_time(booking),

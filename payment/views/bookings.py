@@ -79,8 +79,8 @@ class BookingViewSet(ReadOnlyModelViewSet[Booking]):
         if newest is None:
             return self._answer(bookings.first())
         cart, is_waiting = newest
-        found = None if cart is None or is_waiting else bookings.filter(checkout__cart=cart).first()
-        return self._answer(found)
+        booking = None if cart is None or is_waiting else bookings.filter(checkout__cart=cart).first()
+        return self._answer(booking)
 
     @extend_schema(
         operation_id="booking_cancel",

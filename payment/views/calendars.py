@@ -54,8 +54,8 @@ class CalendarFeedViewSet(ViewSet):
 
     def _answer(self, request: Request, url: str | None = None, code: int = status.HTTP_200_OK) -> Response:
         feed = find_feed(cast(User, request.user))
-        told = {"is_open": feed is not None, "created_at": feed.created_at if feed else None, "url": url}
-        return Response(told, status=code)
+        answer = {"is_open": feed is not None, "created_at": feed.created_at if feed else None, "url": url}
+        return Response(answer, status=code)
 
 
 @method_decorator(never_cache, name="dispatch")

@@ -75,11 +75,11 @@ class Frontend2026ViewSet(ViewSet):
         form.is_valid(raise_exception=True)
         frontend = opened_by(FrontendGeneration.YEAR_2026, request.headers.get("Origin", ""))
         try:
-            started = start_payment_of(request, form.validated_data, frontend)
+            start = start_payment_of(request, form.validated_data, frontend)
         except Conflict as refusal:
             refusal.status_code = 400
             raise
-        return Response(CartPaidSerializer(started).data, status=201 if started.is_new else 200)
+        return Response(CartPaidSerializer(start).data, status=201 if start.is_new else 200)
 
     @extend_schema(operation_id="payments_cart_status", responses=CartStatusSerializer)
     @action(detail=False, url_path=f"cart/status/(?P<cart_id>{UUIDConverter.regex})")

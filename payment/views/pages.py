@@ -119,8 +119,8 @@ class StatusPageView(PageView):
                 slot, network = form.validated_data["slot"], client_network(request)
                 where = OpenedBy(payment.frontend, payment.frontend_url)  # they land there again
                 seen = form.expected_paise
-                started = try_again(payment, slot, expected_paise=seen, network=network, frontend=where)
-                return SeeOther(started.attempt.page_url)
+                start = try_again(payment, slot, expected_paise=seen, network=network, frontend=where)
+                return SeeOther(start.attempt.page_url)
             return SeeOther(reopen(payment).page_url)
         except Refusal as refusal:
             payment.refresh_from_db()

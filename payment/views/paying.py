@@ -53,5 +53,5 @@ class PayingViewSet(ViewSet):
         if paying_works():
             return self.retrieve(request)
         watch(cast(User, request.user))
-        told = {"works": False, **in_both_languages(request, WATCHED)}
-        return Response(told, status=status.HTTP_202_ACCEPTED)
+        answer = {"works": False, **in_both_languages(request, WATCHED)}
+        return Response(answer, status=status.HTTP_202_ACCEPTED)

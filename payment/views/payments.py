@@ -145,9 +145,9 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             if not request.user.is_authenticated:
                 raise NotAuthenticated
             frontend = opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", ""))
-            started = start_payment_of(request, fields, frontend)
+            start = start_payment_of(request, fields, frontend)
         elif settings.PAYMENT_GUEST_CHECKOUT:
-            started = start_donation(
+            start = start_donation(
                 request.user if request.user.is_authenticated else None,
                 amount_paise=paise(str(fields["amount"])),
                 reference=fields.get("user_id") or "",
@@ -155,7 +155,7 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
             )
         else:
             raise Refusal(_("Please log in and pay for a cart."), code="guest_checkout_off")
-        return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
+        return Response(StartedSerializer(start).data, status=201 if start.is_new else 200)
 
     @extend_schema(
         operation_id="payments_app_order",
@@ -173,8 +173,8 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         target_app, device_os = fields.get("target_app", ""), fields.get("device_os", "")
         scheme = fields.get("callback_scheme", "")
         opening = Opening(Channel(fields["flow"]), target_app, device_os, scheme)
-        started = start_payment_of(request, fields, NO_FRONTEND, opening)
-        return Response(AppOrderSerializer(started).data, status=201 if started.is_new else 200)
+        start = start_payment_of(request, fields, NO_FRONTEND, opening)
+        return Response(AppOrderSerializer(start).data, status=201 if start.is_new else 200)
 
     @extend_schema(
         operation_id="payments_try_again",
@@ -188,14 +188,14 @@ class PaymentViewSet(ReadOnlyModelViewSet[Payment]):
         form.is_valid(raise_exception=True)
         frontend = opened_by(FrontendGeneration.JULY_2025, request.headers.get("Origin", ""))
         slot = form.validated_data.get("slot")
-        started = try_again(
+        start = try_again(
             payment,
             slot,
             expected_paise=form.expected_paise,
             network=client_network(request),
             frontend=frontend,
         )
-        return Response(StartedSerializer(started).data, status=201 if started.is_new else 200)
+        return Response(StartedSerializer(start).data, status=201 if start.is_new else 200)
 
     @extend_schema(responses=StatusSerializer)
     @action(detail=True)

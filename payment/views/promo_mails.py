@@ -47,15 +47,15 @@ class SendPromosView(APIView):
         """To people with an account and a confirmed address, at most three codes a day to each."""
         form = SendPromosRequest(data=request.data)
         form.is_valid(raise_exception=True)
-        wanted = {*form.validated_data["promo_ids"]}
-        codes = [*PromoCode.objects.filter(WITH_ROOM, pk__in=wanted, is_active=True)]
-        if len(codes) < len(wanted):
+        ids = {*form.validated_data["promo_ids"]}
+        codes = [*PromoCode.objects.filter(WITH_ROOM, pk__in=ids, is_active=True)]
+        if len(codes) < len(ids):
             raise InvalidField(
                 "promo_ids", _("One of these codes does not exist, is switched off, or is used up.")
             )
         sent = send_codes(codes, form.validated_data["user_emails"])
-        told = format_lazy(
+        message = format_lazy(
             _("{count} mails are on their way. Only people with an account and a confirmed address get one."),
             count=sent,
         )
-        return Response(in_both_languages(request, told) | {"sent_count": sent})
+        return Response(in_both_languages(request, message) | {"sent_count": sent})

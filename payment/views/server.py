@@ -127,7 +127,7 @@ class ServerPaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Ser
     def _open(self, request: Request) -> Response:
         form = OpenPaymentRequest(data=request.data, context=self.get_serializer_context())
         form.is_valid(raise_exception=True)
-        started = open_payment(
+        start = open_payment(
             self.api_key,
             form.to_book_for,
             form.choice(),
@@ -136,8 +136,8 @@ class ServerPaymentViewSet(mixins.ListModelMixin, mixins.RetrieveModelMixin, Ser
             reference=form.validated_data["reference"],
             client_address=client_address(request._request),
         )
-        self.kwargs["pk"] = started.payment.pk
-        return self._answer(201 if started.is_new else 200)
+        self.kwargs["pk"] = start.payment.pk
+        return self._answer(201 if start.is_new else 200)
 
     @extend_schema(
         operation_id="server_refund",

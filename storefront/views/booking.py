@@ -74,7 +74,7 @@ class DetailsPage(Page):
         choice = read_choice(request.GET)
         if choice is None:
             return SeeOther(reverse("shop-catalogue"))
-        return self._show(choice, self._forms(choice, None, self._begun(choice)))
+        return self._show(choice, self._forms(choice, None, self._active_cart(choice)))
 
     def post(self, request: HttpRequest) -> HttpResponse:
         choice = read_choice(request.POST)
@@ -107,19 +107,19 @@ class DetailsPage(Page):
         sign_in(request, guest)
         return to_review(request, guest, draft, self.language)
 
-    def _begun(self, choice: dict[str, Any]) -> Cart | None:
+    def _active_cart(self, choice: dict[str, Any]) -> Cart | None:
         """What a person has typed for this package already, to be changed."""
         mine = Cart.objects.filter(user=self.customer, status=Cart.Status.ACTIVE, package=choice["package"])
         return mine.first() if self.customer else None
 
-    def _forms(self, choice: dict[str, Any], data: Any, begun: Cart | None = None) -> dict[str, Any]:
+    def _forms(self, choice: dict[str, Any], data: Any, cart: Cart | None = None) -> dict[str, Any]:
         forms: dict[str, Any] = {
             "contact": PersonForm(self.customer, data) if self.customer else ContactForm(data)
         }
-        forms["devotees"] = DevoteeForm(data, instance=begun)
+        forms["devotees"] = DevoteeForm(data, instance=cart)
         if choice["puja"].type == PujaService.Type.HOME:
             if self.customer:
-                chosen = {"address": f"{begun.address_id}"} if begun and begun.address_id else None
+                chosen = {"address": f"{cart.address_id}"} if cart and cart.address_id else None
                 forms["choice"] = AddressChoiceForm(self.customer, data, initial=chosen)
             forms["address"] = AddressForm(data)
         return forms
@@ -155,8 +155,8 @@ class DetailsPage(Page):
 
     def _facts(self, choice: dict[str, Any], forms: dict[str, Any]) -> dict[str, Any]:
         here = address_with(self.request.path, link_to(choice))
-        shown = {f"{name}_form": form for name, form in forms.items()}
-        return {"here": here, "is_down": not paying_works(), **choice, **shown}
+        context = {f"{name}_form": form for name, form in forms.items()}
+        return {"here": here, "is_down": not paying_works(), **choice, **context}
 
 
 def link_to(choice: dict[str, Any]) -> dict[str, str]:
@@ -255,18 +255,18 @@ class ReviewPage(CustomerPage):
         self.count("payment")
         if needs_address(cart):
             raise AddressMissing
-        seen = self.request.POST.get("total", "")
-        is_short = seen.isascii() and seen.isdigit() and len(seen) <= LONGEST_TOTAL
-        is_number = is_short and int(seen) < LARGEST_TOTAL
-        started = start_payment(
+        total = self.request.POST.get("total", "")
+        is_short = total.isascii() and total.isdigit() and len(total) <= LONGEST_TOTAL
+        is_number = is_short and int(total) < LARGEST_TOTAL
+        start = start_payment(
             self.person,
             cart_id=cart.cart_id,
             address_id=cart.address_id,
-            expected_paise=int(seen) if is_number else None,
+            expected_paise=int(total) if is_number else None,
             network=client_network(self.request),
             frontend=OUR_PAGES,
         )
-        return SeeOther(started.attempt.page_url)
+        return SeeOther(start.attempt.page_url)
 
     def _apply_promo(self, cart: Cart) -> HttpResponse:
         form = PromoForm(self.request.POST)
@@ -289,11 +289,11 @@ class ReviewPage(CustomerPage):
         return SeeOther(self.request.path)
 
     def _change_time(self, cart: Cart) -> HttpResponse:
-        wanted = self.request.POST.get("slot", "")
+        slot_id = self.request.POST.get("slot", "")
         slots = Slot.objects.filter(service_id=cart.puja_service_id)
         slot = (
-            slots.filter(pk=wanted).first()
-            if wanted.isascii() and wanted.isdigit() and len(wanted) < 19
+            slots.filter(pk=slot_id).first()
+            if slot_id.isascii() and slot_id.isdigit() and len(slot_id) < 19
             else None
         )
         if slot is None:
@@ -310,6 +310,14 @@ class ReviewPage(CustomerPage):
             give_up(checkout.payment, GIVE_UP_SECONDS)
         return SeeOther(self.request.path)
 
+    def _choose_again(self, cart: Cart) -> HttpResponse:
+        """Another cart was filled since."""
+        sentence = _(
+            "You have chosen something else since, and nothing was paid here. Please choose a time again."
+        )
+        messages.warning(self.request, sentence)
+        return SeeOther(f"{reverse('shop-times', args=[cart.puja_service_id])}?package={cart.package_id}")
+
     def _show(
         self,
         cart: Cart,
@@ -317,33 +325,18 @@ class ReviewPage(CustomerPage):
         promo_form: PromoForm | None = None,
         status: int = HTTPStatus.OK,
     ) -> HttpResponse:
+        if cart.status == Cart.Status.ABANDONED:
+            return self._choose_again(cart)
         checkout = None
-        if cart.status == Cart.Status.ABANDONED:  # another one was filled since
-            messages.warning(
-                self.request,
-                _(
-                    "You have chosen something else since, and nothing was paid here. Please choose a time again."
-                ),
-            )
-            return SeeOther(f"{reverse('shop-times', args=[cart.puja_service_id])}?package={cart.package_id}")
-        if cart.status == Cart.Status.ACTIVE:
-            price = calculate_price(cart)
-            total, starts_at = price.total_paise, cart.starts_at
-            costs: dict[str, Any] = {
-                "price_paise": price.price_paise,
-                "discount_paise": price.discount_paise,
-                "problem": price.problem,
-            }
-            record_shown_total(cart, total)
-        else:
+        if cart.status != Cart.Status.ACTIVE:
             checkout = get_object_or_404(cart.checkouts.exclude(state=Checkout.State.RELEASED))
-            if cart.status == Cart.Status.CONVERTED:
-                return SeeOther(reverse("shop-booking", args=[checkout.booking.book_id]))
-            total, starts_at = checkout.total_paise, checkout.starts_at
-            costs = {"price_paise": checkout.price_paise, "discount_paise": checkout.discount_paise}
+        if checkout is not None and cart.status == Cart.Status.CONVERTED:
+            return SeeOther(reverse("shop-booking", args=[checkout.booking.book_id]))
+        costs = _costs_as_agreed(checkout) if checkout else _costs_now(cart)
+        starts_at = checkout.starts_at if checkout else cart.starts_at
         where = checkout.agreed_address if checkout else cart.address
         is_full = isinstance(refusal, SlotFull)
-        wanted = Slot.objects.filter(service=cart.puja_service_id, starts_at=starts_at)
+        slots = Slot.objects.filter(service=cart.puja_service_id, starts_at=starts_at)
         others = nearest_free_slots(cart.puja_service_id, starts_at, earliest_start()) if is_full else []
         if others:  # as buttons, and not in the sentence as well
             refusal = SlotFull()
@@ -351,7 +344,6 @@ class ReviewPage(CustomerPage):
             status if refusal is None else refusal.status_code,
             cart=cart,
             checkout=checkout,
-            total_paise=total,
             starts_at=starts_at,
             **costs,
             promo_form=promo_form or PromoForm(),
@@ -362,14 +354,34 @@ class ReviewPage(CustomerPage):
                 reverse("shop-details"),
                 link_to({"package": cart.package, "date": cart.selected_date, "time": cart.selected_time}),
             ),
-            rules=shares_in_words(starts_at, total),
+            rules=shares_in_words(starts_at, costs["total_paise"]),
             notice=self.sentence_of(refusal) if refusal else "",
             is_full=is_full,
-            full_slot=wanted.first() if is_full else None,
+            full_slot=slots.first() if is_full else None,
             is_down=not paying_works(),
             is_watched=isinstance(refusal, NO_PAGE),
             others=others,
         )
+
+
+def _costs_as_agreed(checkout: Checkout) -> dict[str, Any]:
+    return {
+        "total_paise": checkout.total_paise,
+        "price_paise": checkout.price_paise,
+        "discount_paise": checkout.discount_paise,
+    }
+
+
+def _costs_now(cart: Cart) -> dict[str, Any]:
+    """Remembers the total as shown: check-out takes no more than that."""
+    price = calculate_price(cart)
+    record_shown_total(cart, price.total_paise)
+    return {
+        "total_paise": price.total_paise,
+        "price_paise": price.price_paise,
+        "discount_paise": price.discount_paise,
+        "problem": price.problem,
+    }
 
 
 def needs_address(cart: Cart) -> bool:

@@ -88,15 +88,15 @@ class CataloguePage(PublicPage):
         )
         page = Paginator(ordered, PUJAS_OF_PAGE).get_page(number or 1)
         categories = PujaCategory.objects.filter(services__is_active=True, services__packages__is_active=True)
-        shown = {"q": search, "category": category or ""}
+        query = {"q": search, "category": category or ""}
         return self.show(
             pujas=page,
             categories=categories.distinct(),
             category=category,
             search=search,
-            here=address_with(self.request.path, shown | {"page": number}),
+            here=address_with(self.request.path, query | {"page": number}),
             # Links to other pages of what is shown begin with it.
-            query=urlencode({name: value for name, value in shown.items() if value}),
+            query=urlencode({name: value for name, value in query.items() if value}),
         )
 
 
@@ -123,21 +123,21 @@ class TimesPage(Page):
 
     def get(self, request: HttpRequest, pk: int) -> HttpResponse:
         puja, form = find_puja(pk), TimesForm(request.GET)
-        wanted = form.cleaned_data if form.is_valid() else {}
+        fields = form.cleaned_data if form.is_valid() else {}
         package = (
             Package.objects.priced()
-            .filter(pk=wanted.get("package") or 0, puja_service=puja, is_active=True)
+            .filter(pk=fields.get("package") or 0, puja_service=puja, is_active=True)
             .first()
         )
         if package is None:
             return SeeOther(reverse("shop-puja", args=[pk]))
         free, today = FreeTimes(puja), timezone.localdate()
-        month: date | None = wanted["month"] or (wanted["day"] and wanted["day"].replace(day=1))
+        month: date | None = fields["month"] or (fields["day"] and fields["day"].replace(day=1))
         first_free = free.first_free_day(month or today)
         month = month or (first_free or today).replace(day=1)
         month = min(max(month, today.replace(day=1)), free.last_day.replace(day=1))
         is_here = first_free is not None and first_free.replace(day=1) == month
-        day = wanted["day"] or (first_free if is_here else None)
+        day = fields["day"] or (first_free if is_here else None)
         return self.show(
             puja=puja,
             package=package,

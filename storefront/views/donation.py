@@ -34,7 +34,7 @@ class DonatePage(Page):
             english, hindi = (
                 settings.DONATION_PURPOSES[int(given["purpose"])] if "purpose" in given else ("", "")
             )
-            started = start_donation(
+            start = start_donation(
                 self.customer,
                 amount_paise=given["rupees"] * 100,
                 reference=given["name"],
@@ -49,7 +49,7 @@ class DonatePage(Page):
             )
         except APIException as refusal:
             return self.refuse(refusal, form=form, is_down=not paying_works())
-        return SeeOther(started.attempt.page_url)
+        return SeeOther(start.attempt.page_url)
 
     def _show(self, form: DonationForm, status: int = HTTPStatus.OK) -> HttpResponse:
         self._refuse_if_off()

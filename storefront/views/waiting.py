@@ -47,9 +47,9 @@ class WaitingPage(CustomerPage):
     def _join(self) -> HttpResponse:
         form = WaitForm(self.request.POST)
         form.is_valid()
-        wanted = form.cleaned_data
+        fields = form.cleaned_data
         network = client_network(self.request)
-        join(self.person, wanted.get("slot") or 0, wanted.get("package") or 0, network)
+        join(self.person, fields.get("slot") or 0, fields.get("package") or 0, network)
         messages.success(self.request, _("You are on the list. We write to you when a place is free."))
         return SeeOther(self.request.path)
 
@@ -58,12 +58,12 @@ class WaitingPage(CustomerPage):
         self.count("code")
         form = WaitForm(self.request.POST)
         form.is_valid()
-        wanted = {name: form.cleaned_data.get(name) for name in self.parameters}
-        if not all(wanted.values()):
+        query = {name: form.cleaned_data.get(name) for name in self.parameters}
+        if not all(query.values()):
             raise NoSuchPlace
         codes.request(self.person.email, OneTimeCode.Purpose.LOGIN, self.address)
         session = self.request.session
-        session[CODE_EMAIL], session[NEXT] = self.person.email, address_with(self.request.path, wanted)
+        session[CODE_EMAIL], session[NEXT] = self.person.email, address_with(self.request.path, query)
         return SeeOther(reverse("shop-code"))
 
     def _leave(self) -> HttpResponse:
@@ -92,11 +92,11 @@ class WaitingPage(CustomerPage):
 
     def _facts(self) -> dict[str, Any]:
         form = WaitForm(self.request.GET or self.request.POST)
-        wanted = form.cleaned_data if form.is_valid() else {}
+        fields = form.cleaned_data if form.is_valid() else {}
         slots, packages = Slot.objects.select_related("service"), Package.objects.filter(is_active=True)
         return {
-            "slot": slots.filter(pk=wanted.get("slot") or 0, service__is_active=True).first(),
-            "package": packages.filter(pk=wanted.get("package") or 0).first(),
+            "slot": slots.filter(pk=fields.get("slot") or 0, service__is_active=True).first(),
+            "package": packages.filter(pk=fields.get("package") or 0).first(),
             "entries": self._entries(),
             "is_confirmed": self.person.email_confirmed_at is not None,
         }

@@ -71,8 +71,8 @@ def _selected(checks: list[Layer], only: list[str]) -> list[Layer]:
 def _output(report: Report, only: list[str], forms: dict[str, Any]) -> str:
     message = report.support_message
     if forms["json"]:
-        shown = (message and asdict(message)) if forms["support_message"] else report.as_json()
-        return json.dumps(shown, indent=2, ensure_ascii=False)
+        output = (message and asdict(message)) if forms["support_message"] else report.as_json()
+        return json.dumps(output, indent=2, ensure_ascii=False)
     if forms["support_message"]:
         if message is None:
             return "Nobody has to act."

@@ -14,7 +14,7 @@ class Command(PrintableCommand):
         parser.add_argument("mail", help="the address of the account, or of a guest")
 
     def handle(self, *args: Any, mail: str, **options: Any) -> None:
-        found = export_person(mail)
-        if not any(found.values()):
+        data = export_person(mail)
+        if not any(data.values()):
             raise CommandError("Nothing is stored under this address.")
-        self.stdout.write(json.dumps(found, indent=2, ensure_ascii=False))
+        self.stdout.write(json.dumps(data, indent=2, ensure_ascii=False))

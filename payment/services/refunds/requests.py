@@ -97,8 +97,8 @@ def create_refund(
     """
     if amount_paise > remaining_paise(attempt):
         raise NothingLeft
-    asked = {"asked_by_key" if isinstance(asked_by, ApiKey) else "asked_by": asked_by}
-    refund = insert_refund(attempt, amount_paise, reason, held_because=held_because, **asked)
+    requester = {"asked_by_key" if isinstance(asked_by, ApiKey) else "asked_by": asked_by}
+    refund = insert_refund(attempt, amount_paise, reason, held_because=held_because, **requester)
     if refund.is_requested:
         return refund
     supersede_requests(attempt)
@@ -436,15 +436,15 @@ def refuse_if_disputed(attempt: PaymentAttempt) -> None:
         raise Disputed(payment_id=attempt.payment_id)
 
 
-def _validate_amount(wanted: int | None, left: int) -> int:
+def _validate_amount(amount_paise: int | None, left: int) -> int:
     """PhonePe refunds nothing below a rupee: neither what goes nor what stays may be less."""
     if left < MIN_REFUND_PAISE:
         raise NothingLeft
-    if wanted is None or wanted == left:
+    if amount_paise is None or amount_paise == left:
         return left
-    if wanted > left:
+    if amount_paise > left:
         sentence = _("Only ₹{left} of this payment are left.")
         raise Refusal(format_lazy(sentence, left=grouped(left)), code="too_much")
-    if wanted < MIN_REFUND_PAISE or left - wanted < MIN_REFUND_PAISE:
+    if amount_paise < MIN_REFUND_PAISE or left - amount_paise < MIN_REFUND_PAISE:
         raise Refusal(_("What goes back and what stays must each be at least one rupee."), code="too_little")
-    return wanted
+    return amount_paise

@@ -19,9 +19,11 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Becomes the other process, so that it has our id and gets our signals."""
-        wanted = {name: options[name] for name in ("port", "host", "database", "webhook_url", "seed")}
-        told = [f"--{name.replace('_', '-')}={value}" for name, value in wanted.items() if value is not None]
-        told += [f"--merchant={merchant}" for merchant in options["merchant"]]
-        told += [f"--allow-host={host}" for host in options["allow_host"]]
+        values = {name: options[name] for name in ("port", "host", "database", "webhook_url", "seed")}
+        arguments = [
+            f"--{name.replace('_', '-')}={value}" for name, value in values.items() if value is not None
+        ]
+        arguments += [f"--merchant={merchant}" for merchant in options["merchant"]]
+        arguments += [f"--allow-host={host}" for host in options["allow_host"]]
         environment = os.environ | {"OPS_TOKEN": settings.OPS_TOKEN, "PYTHONPATH": str(settings.BASE_DIR)}
-        os.execve(sys.executable, [sys.executable, "-m", "simulator", *told], environment)  # noqa: S606
+        os.execve(sys.executable, [sys.executable, "-m", "simulator", *arguments], environment)  # noqa: S606

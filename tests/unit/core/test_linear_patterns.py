@@ -117,7 +117,7 @@ def test_every_pattern_is_linear(name):
 
 READERS = (
     *(
-        texts.shown,
+        texts.safe_line,
         texts.one_line,
         texts.plain_line,
         texts.plain_text,

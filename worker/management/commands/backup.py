@@ -23,7 +23,7 @@ class Command(PrintableCommand):
             file, manifest = make_backup(folder, settings.BACKUP_KEY)
         except BackupFailed as error:
             raise CommandError(str(error)) from error
-        said = ", ".join(f"{name} {number}" for name, number in manifest.facts.items())
-        self.stdout.write(f"{file}: {file.stat().st_size} bytes, private files {manifest.files}, {said}")
+        counts = ", ".join(f"{name} {number}" for name, number in manifest.facts.items())
+        self.stdout.write(f"{file}: {file.stat().st_size} bytes, private files {manifest.files}, {counts}")
         for old in delete_old(folder, settings.BACKUP_KEEP_DAYS):
             self.stdout.write(f"deleted {old}")

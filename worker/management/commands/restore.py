@@ -33,14 +33,14 @@ class Command(PrintableCommand):
 
     def handle(self, *args: Any, file: str, **options: Any) -> None:
         try:
-            found = Path(file) if file else newest(Path(settings.BACKUP_DIR))
+            backup = Path(file) if file else newest(Path(settings.BACKUP_DIR))
             if options["verify"]:
-                manifest = verify(found, settings.BACKUP_KEY)
-                self.stdout.write(f"{found} is complete: {manifest.made_at}, {manifest.facts}")
+                manifest = verify(backup, settings.BACKUP_KEY)
+                self.stdout.write(f"{backup} is complete: {manifest.made_at}, {manifest.facts}")
                 return
             url = options["database_url"] or settings.DATABASE_URL
             uploads = None if options["without_uploads"] else Path(options["uploads"] or settings.UPLOADS_DIR)
-            result = restore(found, settings.BACKUP_KEY, database(url), uploads)
+            result = restore(backup, settings.BACKUP_KEY, database(url), uploads)
         except (BackupFailed, ImproperlyConfigured) as error:
             raise CommandError(str(error)) from error
         for name, (before, now) in result.differences.items():
@@ -48,7 +48,7 @@ class Command(PrintableCommand):
         if result.differences:
             raise CommandError("the restored database is not the one of the backup")
         self.stdout.write(
-            f"restored {found} of {result.manifest.made_at}: {result.facts}, private files {result.manifest.files}\n"
+            f"restored {backup} of {result.manifest.made_at}: {result.facts}, private files {result.manifest.files}\n"
             "Now: `manage.py migrate --check`, `manage.py ledger_check`, then start worker and servers, then"
             " `manage.py reconcile` for each day since the backup."
         )

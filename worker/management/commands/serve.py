@@ -146,8 +146,8 @@ class Child:
 
     def _plan_start(self, message: str, **why: Any) -> None:
         now = time.monotonic()
-        lived = now - self.started
-        self.pause = FIRST_PAUSE if lived >= LONGEST_PAUSE else min(self.pause * 2, LONGEST_PAUSE)
+        seconds = now - self.started
+        self.pause = FIRST_PAUSE if seconds >= LONGEST_PAUSE else min(self.pause * 2, LONGEST_PAUSE)
         self.start_at = now + self.pause
         logger.error(message, extra={"child": self.name, "seconds": self.pause, **why})
 
