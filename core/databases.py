@@ -22,11 +22,15 @@ class InTransaction(RuntimeError):
 
 
 def release_connections() -> None:
-    """Closes the connections of this thread, or returns them to the pool. Raises InTransaction."""
+    """Returns the connections of this thread to the pool. Raises InTransaction.
+
+    SQLite has none: an idle connection keeps nobody waiting, and to open another one takes two milliseconds.
+    """
     for connection in connections.all(initialized_only=True):
         if connection.in_atomic_block:
             raise InTransaction("nobody is called inside a database transaction")
-        connection.close()
+        if connection.vendor != "sqlite":
+            connection.close()
 
 
 def discard_dead_connections() -> None:

@@ -84,9 +84,12 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def fast_flush():
-    """After a test with real transactions."""
+    """After a test with real transactions. On SQLite, which has no pool, the connection stays open: a new one takes
+    longer than many a test.
+    """
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", lambda case: delete_all_rows())
+        patch.setattr(TransactionTestCase, "_should_reload_connections", lambda case: ON_POSTGRESQL)
         yield
 
 

@@ -74,6 +74,11 @@ def delete_all_rows() -> None:
     """Empties the test's database between two tests. Django's `flush` takes ten times as long: it truncates tables
     that have no rows, and creates every permission again.
     """
+    if ON_POSTGRESQL:
+        _make_function()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT delete_all_rows()")
+        return
     with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are checked at its end
         cursor.execute(_tables_with_rows())
         for (table,) in cursor.fetchall():
@@ -83,10 +88,28 @@ def delete_all_rows() -> None:
 @cache
 def _tables_with_rows() -> str:
     """One statement that names them: most tests fill ten tables of eighty."""
-    existing = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    names = [(table, connection.ops.quote_name(table)) for table in existing if table not in KEPT]
-    rows = (f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {name})" for table, name in names)  # noqa: S608
+    rows = (f"SELECT '{table}' WHERE EXISTS (SELECT 1 FROM {name})" for table, name in _emptied())  # noqa: S608
     return " UNION ALL ".join(rows)
+
+
+@cache
+def _make_function() -> None:
+    """Each session plans its statements once. Without triggers nothing is looked for that refers to a deleted row."""
+    deletes = (
+        f"IF EXISTS (SELECT FROM {name}) THEN DELETE FROM {name}; END IF;"  # noqa: S608
+        for _, name in _emptied()
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE OR REPLACE FUNCTION delete_all_rows() RETURNS void LANGUAGE plpgsql "
+            f"SET session_replication_role = replica AS $$ BEGIN {' '.join(deletes)} END $$"
+        )
+
+
+def _emptied() -> list[tuple[str, str]]:
+    """The tables, and their names in quotes."""
+    existing = connection.introspection.django_table_names(only_existing=True, include_views=False)
+    return [(table, connection.ops.quote_name(table)) for table in existing if table not in KEPT]
 
 
 @contextmanager
