@@ -12,7 +12,7 @@ help:
 	@echo "make run [PORT=8000]   install, migrate, seed, serve on 127.0.0.1 (SQLite, simulated PhonePe)"
 	@echo "make dev [PORT=8000]   the same for developers: reloads changed code, shows stacks, stops at breakpoint()"
 	@echo "make test [ARGS=tests/unit/payment/test_gateways.py]   a sample of every test, each case on SQLite or on a real PostgreSQL"
-	@echo "make test-fast         unit tests without sockets, a third of similar cases, on SQLite"
+	@echo "make test-fast         unit tests without sockets, a few of many similar cases, on SQLite"
 	@echo "make proofs            every case of every test on both databases; then wire-table, diagnose-lab, defects, races, torture, siege"
 	@echo "make samples           counts the cases that make test and make proofs play"
 	@echo "make check             lint, types, import contracts, migrations, OpenAPI"
@@ -50,27 +50,31 @@ dev: $(VENV)/.dev .env
 	@LOG_LEVEL=WARNING $(BIN)/python manage.py seed_demo_day
 	@exec $(BIN)/python manage.py dev $(PORT)
 
-# Both at once: while the one waits for a process, the other has the processor. What each says is shown when it ends.
-test: export WORKERS := $(if $(findstring .py,$(ARGS)),0,2)
+# Both at once: while the one waits for a process, the other has the processor. Each line says which half wrote it.
+test: export NAMED := yes
 test: $(VENV)/.dev browser
-	@echo "SQLite and PostgreSQL at the same time; the result of each is shown when it ends."
-	@$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line) test-sqlite test-postgresql
+	@$(MAKE) --no-print-directory --jobs=2 test-sqlite test-postgresql
 
-# One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all tests.
-WORKERS ?= $(if $(findstring .py,$(ARGS)),0,3)
-PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+test-sqlite test-postgresql: SHELL := bash
+test-sqlite test-postgresql: .SHELLFLAGS := -o pipefail -c
+NAME_LINES = $(if $(NAMED),2>&1 | (trap '' INT; exec sed -u 's/^/$(1) | /'))
+
+# One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all
+# tests. SQLite has the more tests: beside it PostgreSQL has two.
+WORKERS ?= $(if $(findstring .py,$(ARGS)),0,$(if $(NAMED),$(if $(findstring postgresql,$@),2,3),3))
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 # Compiled tests are kept: rewriting the asserts of 300 modules in each worker takes longer than most tests.
 unexport PYTHONDONTWRITEBYTECODE
 
 test-sqlite: $(VENV)/.dev browser
-	TEST_DATABASE=sqlite $(PYTEST) $(ARGS)
+	TEST_DATABASE=sqlite $(PYTEST) $(ARGS) $(call NAME_LINES,SQLite    )
 
 test-postgresql: $(VENV)/.dev browser
 	@$(BIN)/python -m tests.harness.postgres
-	TEST_DATABASE=postgresql $(PYTEST) $(ARGS)
+	TEST_DATABASE=postgresql $(PYTEST) $(ARGS) $(call NAME_LINES,PostgreSQL)
 
 # What a change to one module needs most: no sockets, no processes, no proofs; the migrated database is kept. Without ARGS
-# no races either, and every third case of a test that has more than three (FAST in tests/conftest.py).
+# no races either, and a few cases of a test that has more than three (tests/harness/samples.py).
 test-fast: $(VENV)/.dev
 	$(if $(ARGS),,FAST=1) TEST_DATABASE=sqlite $(BIN)/python -m pytest tests/unit -m "not sockets and not slow and not proof" \
 		-n 2 --dist loadfile $(ARGS)
