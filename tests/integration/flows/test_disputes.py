@@ -8,7 +8,7 @@ from tests.harness.customers import arrive, pay
 from tests.harness.installation import start_installation
 from tests.harness.processes import eventually
 
-pytestmark = pytest.mark.sockets
+pytestmark = [pytest.mark.sockets, pytest.mark.proof]
 
 DISPUTE = "DISPUTE-OF-THE-FLOW"
 AN_HOUR_AGO_MS = (int(time.time()) - 3_600) * 1_000  # what PhonePe tells has happened

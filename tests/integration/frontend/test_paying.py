@@ -19,8 +19,8 @@ BY_CODE = {"REGISTRATION_BY_CODE": True}
 SHOPS = [("v1", {}), ("v2", BY_CODE)]
 pytestmark = [
     pytest.mark.sockets,
-    pytest.mark.proof(every=4),
-    # Each site with each of PhonePe's protocols: `make test` plays one pair.
+    pytest.mark.proof,  # `make test` plays each call of both sites (test_rows.py)
+    # Each site with each of PhonePe's protocols.
     pytest.mark.parametrize("shop", SHOPS, ids=["v1", "v2-by-code"], indirect=True, scope="module"),
     pytest.mark.parametrize("era", BOTH, scope="module"),
 ]

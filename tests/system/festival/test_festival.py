@@ -67,6 +67,7 @@ def test_two_hundred_new_customers_of_one_address_register_log_in_and_get_their_
     assert len(rush.waited) == User.objects.count() == 200
 
 
+@pytest.mark.proof
 def test_in_the_midst_of_a_rush_one_network_holds_ten_places_for_nothing(rush):
     held = []
 
