@@ -35,7 +35,7 @@ settings.register_profile(
     derandomize=True,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
-    max_examples=100 if PROOFS else 10,
+    max_examples=100 if PROOFS else 6,
 )
 # `HYPOTHESIS_PROFILE=deep` looks for what nobody has seen yet, for as long as it takes.
 settings.register_profile(

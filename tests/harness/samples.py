@@ -4,11 +4,11 @@
 """
 
 import inspect
-import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from math import gcd
 from pathlib import Path
 from types import CodeType
 from typing import TypeVar
@@ -34,7 +34,13 @@ ONCE = (
     ),
     *(
         f"system/{name}"
-        for name in ("festival", "races/test_deadly_rows", "races/test_faults", "test_dead_ends")
+        for name in (
+            "festival",
+            "lab/test_access",
+            "races/test_deadly_rows",
+            "races/test_faults",
+            "test_dead_ends",
+        )
     ),
     *(f"system/properties/test_any{name}" for name in ("_order", "thing")),
     *("unit/backoffice/test_links", "unit/core/test_middleware", "unit/core/test_pagination"),
@@ -43,17 +49,22 @@ ONCE = (
         for name in ("golive", "management", "test_page", "test_runner.py", "test_views")
     ),
 )
-# Servers as in production, and processes that are killed: whoever has rows to lose has them on PostgreSQL.
+# Servers as in production, processes that are killed, threads that meet at a row: whoever has rows to lose has them on
+# PostgreSQL.
 ON_POSTGRESQL_ONLY = (
     "integration/flows/test_app_orders",
+    "system/interleavings",
     "system/properties/test_any_moment",
+    "system/races/test_races",
 )
-# On PostgreSQL what races is played whole, and a third of the other tests: on both databases they pass the same code.
+# On PostgreSQL what races is played whole, and one in MONEY_EVERY of the other tests: on both databases they pass the
+# same code.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
-# Of a test with more cases than these every third one is played: of each test by `make test-fast`, else of the cheap
-# ones, and of those that start servers, browsers or processes.
-MOST_CASES_IF_FAST, MOST_CASES, MOST_CASES_IF_DEAR, SIMILAR = 3, 6, 3, 3
-DEAR = ("browser", "slow", "sockets")
+MONEY_EVERY = 4
+# Of a test without a mark and with more than MOST_CASES every fourth or fewer are played, about MOST_PLAYED at most.
+MOST_CASES, SIMILAR, MOST_PLAYED = 3, 4, 8
+# `make test-fast` plays every third test whose rows are deleted afterwards: that takes longer than most tests.
+COMMITTING_EVERY_IF_FAST = 3
 # `make test-fast` leaves out the simulator and files that take three seconds and more.
 LEFT_OUT_IF_FAST = (
     *("unit/simulator", "unit/accounts/test_login_guard", "unit/payment/test_single_outcome_path"),
@@ -89,8 +100,8 @@ class Selection:
             return False
         if self.fast and (_races(item) or _path(item).startswith(LEFT_OUT_IF_FAST)):
             return False  # SQLite lets only one person race
-        if self.fast and _commits(item) and crc32(item.nodeid.encode()) % 3:
-            return False  # its rows are deleted afterwards, which takes longer than most tests
+        if self.fast and _commits(item) and crc32(item.nodeid.encode()) % COMMITTING_EVERY_IF_FAST:
+            return False
         if not self.on_postgresql and self._is_left_to_postgresql(item, number, cases):
             return False
         if self.on_postgresql and self._is_left_to_sqlite(item):
@@ -98,24 +109,23 @@ class Selection:
         return self._is_in_sample(item, number, cases)
 
     def _is_in_sample(self, item: pytest.Item, number: int, cases: int) -> bool:
-        proof = item.get_closest_marker("proof")
         if self.proofs:
             return True
-        if proof is not None and proof.kwargs.get("every") is None:
+        samples = [mark.kwargs.get("every") for mark in item.iter_markers("proof")]  # the nearest comes first
+        if None in samples:
             return False
-        every = proof.kwargs["every"] if proof is not None else 1
-        if cases > self._most_cases(item):
-            every = max(every, SIMILAR)
+        every = samples[0] if samples else 1
+        if not samples and cases > MOST_CASES and not self.names_files:
+            every = _similar(cases)
         start = min(every, cases) // 2 if self.on_postgresql else 0
         if every == 1 and item.get_closest_marker("browser") and not self.names_files:
+            every = 2
             # Telephone and large screen come in turn: half of the tests see the one, half the other.
-            every, start = 2, crc32(name_of(item).encode()) % min(2, cases)
+            start = crc32(name_of(item).encode()) % min(2, cases)
+        if _path(item).startswith(ON_POSTGRESQL_ONLY):
+            # V1 and V2 come in turn, too: by file, because servers of a file are started for one of them.
+            start = crc32(_path(item).partition("::")[0].encode()) % min(every, cases)
         return number % every == start
-
-    def _most_cases(self, item: pytest.Item) -> int:
-        if self.fast or self.names_files:
-            return MOST_CASES_IF_FAST if self.fast else sys.maxsize
-        return MOST_CASES_IF_DEAR if any(map(item.get_closest_marker, DEAR)) else MOST_CASES
 
     def _is_left_to_postgresql(self, item: pytest.Item, number: int, cases: int) -> bool:
         """What `make test` plays there it need not play here, too."""
@@ -126,7 +136,7 @@ class Selection:
         return path.startswith(ON_POSTGRESQL_ONLY) or (there.loads(path) and there.plays(item, number, cases))
 
     def _is_left_to_sqlite(self, item: pytest.Item) -> bool:
-        """What would be no different on PostgreSQL, and two thirds of the unit tests that would hardly be."""
+        """What would be no different on PostgreSQL, and most of the unit tests that would hardly be."""
         path = _path(item)
         if path.startswith(ONCE):
             return not self.proofs
@@ -141,7 +151,7 @@ class Selection:
             return not uses_database
         if not commits and not path.startswith(MONEY):
             return True
-        return not self.names_files and not _races(item) and crc32(item.nodeid.encode()) % 3 != 0
+        return not self.names_files and not _races(item) and crc32(item.nodeid.encode()) % MONEY_EVERY != 0
 
 
 def sample(rows: Sequence[Row], every: int, start: int = 0) -> Sequence[Row]:
@@ -163,6 +173,15 @@ def _numbered(items: list[pytest.Item]) -> Iterator[tuple[pytest.Item, int, int]
     for item, test in zip(items, tests, strict=True):
         yield item, seen[test], number_of_cases[test]
         seen[test] += 1
+
+
+def _similar(cases: int) -> int:
+    """Every n-th of them is played, two at least. `n` has no divisor in common with `cases`: else, of a test with two
+    parameters, one would have the same value in every case that is played.
+    """
+    return next(
+        (n for n in range(max(SIMILAR, cases // MOST_PLAYED), cases) if gcd(n, cases) == 1), cases - 1
+    )
 
 
 def name_of(item: pytest.Item) -> str:

@@ -13,7 +13,7 @@ from tests.integration import test_access
 from tests.integration.test_access import filled  # noqa: F401 - a fixture
 from tests.unit.payment.builders import make_payment
 
-pytestmark = [pytest.mark.proof(every=7), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=13), pytest.mark.django_db(transaction=True)]
 
 SIGNED = "behind a signed link, which cannot be guessed; PhonePe is asked at most once in some seconds whoever calls"
 CATALOGUE = "public reading, a few queries: thousands of customers share one address of a mobile provider"

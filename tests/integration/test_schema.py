@@ -120,19 +120,19 @@ def key(db):
     return itertools.cycle([create_key("a server", ApiKey.Scope.values)[1]])
 
 
-@pytest.mark.proof(every=7)
+@pytest.mark.proof(every=11)
 @pytest.mark.parametrize("operation", [each for each in OPERATIONS if "/api/server/" in each])
 def test_every_answer_to_a_server_is_described(operation, described, key):
     play(operation, lambda case: described(case, key))
 
 
-@pytest.mark.proof(every=13)
+@pytest.mark.proof(every=23)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_answer_to_a_customer_is_described(operation, described, customer):
     play(operation, lambda case: described(case, customer))
 
 
-@pytest.mark.proof(every=21)
+@pytest.mark.proof(every=37)
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_every_answer_to_a_superuser_is_described(operation, described, superuser):
     play(operation, lambda case: described(case, superuser))

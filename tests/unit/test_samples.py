@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -42,15 +43,25 @@ def test_a_page_is_seen_on_one_size_in_make_test(request):
     assert [TEST[False].plays(request.node, number, 2) for number in range(2)].count(True) == 1
 
 
-@pytest.mark.sockets
-def test_of_many_similar_cases_each_third_is_played_other_ones_on_the_second_database(request):
+def test_of_many_similar_cases_a_few_are_played_other_ones_on_the_second_database(request):
     request.node.add_marker(pytest.mark.postgresql)
-    on_sqlite, on_postgresql = (
-        {number for number in range(12) if selection.plays(request.node, number, 12)}
-        for selection in TEST.values()
-    )
-    assert (len(on_sqlite), len(on_postgresql)) == (4, 4)
-    assert not on_sqlite & on_postgresql
+    for cases in (4, 5, 6, 9, 12, 40, 324):
+        on_sqlite, on_postgresql = (
+            {number for number in range(cases) if selection.plays(request.node, number, cases)}
+            for selection in TEST.values()
+        )
+        assert 2 <= len(on_sqlite) <= 10
+        assert 1 <= len(on_postgresql) <= 10
+        assert not on_sqlite & on_postgresql
+
+
+def test_of_two_parameters_neither_has_one_value_only(request):
+    for first, second in product((2, 3, 4), (3, 6, 13, 40)):
+        cases = product(range(first), range(second))
+        numbers = enumerate(cases)
+        played = [case for number, case in numbers if TEST[False].plays(request.node, number, first * second)]
+        assert len({one for one, _ in played}) > 1
+        assert len({other for _, other in played}) > 1
 
 
 def test_whoever_names_a_file_gets_all_of_its_cases(request):

@@ -103,14 +103,14 @@ class Cells:
             *([] if rule.superuser else [self.superuser]),
         ]
         # Another few of the people try each page in `make test`.
-        for person in sample(may_not, 4, self.pages):
+        for person in sample(may_not, 7, self.pages):
             with written() as tables:
                 answer = getattr(self.clients(person), method)(
                     url, {"post": "yes"} if method == "post" else {}
                 )
             self.check(not is_let_in(answer) and not tables, f"{method} {url} let in {name(person)} {tables}")
         # A deletion that is allowed is asked for, not carried out.
-        for person in sample(may, 2, self.pages) if row != "delete post" else []:
+        for person in sample(may, 4, self.pages) if row != "delete post" else []:
             answer = getattr(self.clients(person), method)(url)
             self.check(is_let_in(answer), f"{method} {url} refused {name(person)}: {answer.status_code}")
 
@@ -140,7 +140,7 @@ def test_every_page_is_open_to_those_whom_its_rule_names_and_to_nobody_else(cell
             cells.page(model, row, rule, rows[model])
 
     assert cells.wrong == []
-    assert cells.count > (1_000 if PROOFS else 300)
+    assert cells.count > (1_000 if PROOFS else 200)
 
 
 @pytest.mark.parametrize("fields", [{"is_staff": True}, {"is_superuser": True}, {"role": "ADMIN"}], ids=str)
@@ -166,7 +166,7 @@ def try_action(cells: Cells, model: Any, desk: Any, action: str, key: int) -> No
     rule, request = action_rule(model, action), RequestFactory().get("/admin/")
     assert rule is not None
     form = {"action": action, "_selected_action": [key], "post": "yes", "reason": "tried"}
-    for person in [*cells.customers, *cells.staff.who_may_not(rule)]:
+    for person in sample([*cells.customers, *cells.staff.who_may_not(rule)], 3, cells.count):
         with written() as tables:
             answer = cells.clients(person).post(path(model, "changelist", key), form)
         assert answer.status_code < 500

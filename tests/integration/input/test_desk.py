@@ -21,7 +21,7 @@ from booking.models import Booking, Cart, Package, PromoCode, PujaCategory, Puja
 from payment.models import Payment
 from payment.services.checkout import start_payment
 from payment.services.outcomes import apply_status
-from tests.harness import builders
+from tests.harness import PROOFS, builders
 from tests.integration.input.fuzz import assert_answered, few
 from tests.unit.payment.builders import completed
 
@@ -244,7 +244,7 @@ def desk(staff, charlie):
 
 
 @pytest.mark.parametrize("model", CATALOGUE, ids=lambda model: model.__name__)
-@settings(few, max_examples=25)
+@settings(few, max_examples=25 if PROOFS else 8)
 @given(data=st.data())
 def test_what_the_desk_accepts_can_be_bought(desk, api, model, data):
     fields = desk.fields(model)
@@ -269,7 +269,7 @@ def test_what_is_sensible_is_accepted(desk, api):
 
 
 @pytest.mark.parametrize("model", [PujaService, Package, Slot, PromoCode], ids=lambda model: model.__name__)
-@settings(few, max_examples=12)
+@settings(few, max_examples=12 if PROOFS else 4)
 @given(data=st.data())
 def test_a_change_keeps_what_is_being_paid_and_is_told_to_open_carts(desk, api, model, data):
     """One customer has a cart, another one pays already: staff change the row under both."""
@@ -355,7 +355,7 @@ def lines(**changes: Any) -> dict[str, Any]:
     return home | {"country": "India"} | changes
 
 
-@settings(few, max_examples=12)
+@settings(few, max_examples=12 if PROOFS else 4)
 @given(data=st.data())
 def test_an_address_that_the_desk_accepts_can_be_sent_to(desk, api, data):
     user = builders.make_user()

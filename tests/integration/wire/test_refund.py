@@ -5,7 +5,7 @@ import pytest
 from tests.integration.wire import proofs
 from tests.integration.wire.rows import GENERATIONS, table
 
-pytestmark = [pytest.mark.proof(every=17), pytest.mark.sockets]
+pytestmark = [pytest.mark.proof(every=31), pytest.mark.sockets]
 
 
 @table("refund", *GENERATIONS)

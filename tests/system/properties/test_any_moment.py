@@ -3,6 +3,7 @@
 import pytest
 
 from tests.harness.databases import ON_POSTGRESQL
+from tests.harness.samples import sample
 from tests.system.properties import audit
 from tests.system.properties.installation import DEEP, InProcessInstallation
 from tests.system.properties.process import Process
@@ -51,7 +52,7 @@ def test_whenever_our_process_is_killed_the_end_is_the_same(generation, name):
     assert expected["places"] == scenario.places
     assert action.crossed
 
-    for number in moments(action.crossed):
+    for number in sample(moments(action.crossed), 3):
         where = f"killed {action.crossed[number - 1]} ({number} of {len(action.crossed)})"
         killed, ending = tell(scenario, dies_at=number)
         assert killed.is_dead, f"another way than the first time: {where}"

@@ -39,6 +39,7 @@ def test_a_password_is_stored_as_argon2id_with_the_memory_that_owasp_advises():
     assert stored.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
 
 
+@pytest.mark.proof(every=3)  # a hash takes as long as ten tests
 @pytest.mark.parametrize("former", [FORMER, "pbkdf2_sha1", "scrypt"])
 def test_a_login_with_a_former_hash_stores_the_password_anew(alice, former):
     alice.password = make_password(builders.PASSWORD, hasher=former)

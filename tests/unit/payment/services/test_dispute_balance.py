@@ -29,7 +29,7 @@ from payment.services.refunds.requests import (
 )
 from payment.services.refunds.sending import _claim
 from payment.services.webhooks import close_event, process_event
-from tests.harness import builders
+from tests.harness import PROOFS, builders
 from tests.harness.invariants import query, violations
 from tests.unit.payment.builders import completed, make_payment
 
@@ -250,7 +250,11 @@ NEWS = st.tuples(
 
 
 @pytest.mark.slow
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=20 if PROOFS else 8,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(news=st.lists(NEWS, min_size=2, max_size=3), data=st.data())
 def test_any_order_and_repetition_of_the_news_gives_the_same_books(attempt, news, data):
     shuffled = data.draw(st.permutations([*news, news[0]]))

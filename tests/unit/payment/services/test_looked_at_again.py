@@ -45,7 +45,7 @@ from tests.harness import builders
 from tests.harness.invariants import LAWS, query, violations
 from tests.unit.payment.builders import FAILED, NOT_FOUND, PENDING, completed, make_attempt, make_payment
 
-pytestmark = [pytest.mark.proof(every=13), pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.proof(every=29), pytest.mark.django_db(transaction=True)]
 AFTER_THE_LOOK = range(1, 12)  # the transactions of one service, one after the other
 
 

@@ -365,7 +365,7 @@ class Life:
 
 @pytest.mark.slow
 @settings(
-    max_examples=120 if PROOFS else 25,
+    max_examples=120 if PROOFS else 10,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
