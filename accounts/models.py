@@ -163,6 +163,12 @@ class User(AbstractBaseUser, PermissionsMixin):
         self.role, self.is_staff, self._change_reason = role, role != self.Role.USER, reason[:100]
         self.save(update_fields=["role", "is_staff"])
 
+    def write_history(self, reason: str, by: "User") -> None:
+        """Of what no column of the history shows: a second factor, or rights."""
+        self.history.bulk_history_create(
+            [User.objects.get(pk=self.pk)], update=True, default_user=by, default_change_reason=reason[:100]
+        )
+
     def holds(self, right: str) -> bool:
         """Whether they may do what `right` names, as in "payment.view_payment". Superusers may do all.
 
@@ -229,6 +235,8 @@ class Session(models.Model):
     refresh_digest = models.CharField(max_length=64, help_text="SHA-256 of the id of the refresh token")
     previous_digest = models.CharField(max_length=64, blank=True, help_text="of the one before")
     user_hash = models.CharField(max_length=64, help_text="of password, role and rights at the login")
+    # A code was asked for at the login.
+    has_second_factor = models.BooleanField(default=False, db_default=False, editable=False)
     user_agent = models.CharField(max_length=150, blank=True)
     network = models.CharField(max_length=43, blank=True, help_text="of the address that logged in")
     created_at = models.DateTimeField()

@@ -16,10 +16,11 @@ from django.conf import settings
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
+from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 from django_otp import verify_token
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_static.models import StaticDevice
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Session, User
@@ -33,6 +34,7 @@ SECRET_BYTES = 20  # as RFC 4226 recommends; the apps of phones take no other ha
 RECOVERY_CODES, RECOVERY_BYTES = 8, 10
 DIGITS = 6
 DIGEST_LETTERS = 16  # of the column
+SET_UP, REMOVED = "second factor set up", "second factor removed"  # in the history
 
 
 class SecondFactorNeeded(Refusal):
@@ -45,6 +47,19 @@ class SecondFactorNeeded(Refusal):
 class SecondFactorMissing(Refusal):
     default_code = "second_factor_missing"
     default_detail = _("Log in to the admin once and set up your second factor there.")
+
+
+class SecondFactorWrong(Refusal):
+    """After wrong codes the next one is looked at later; until then the right one is refused, too."""
+
+    default_code = "second_factor_wrong"
+
+    def __init__(self, wait: int) -> None:
+        """`wait`: seconds, 0 for none."""
+        sentence = _("This code is wrong or was used before.")
+        longer = _("This code is wrong or was used before. Wait {seconds} s before the next one.")
+        super().__init__(format_lazy(longer, seconds=wait) if wait else sentence)
+        self.retry_after = wait or None
 
 
 @dataclass(frozen=True)
@@ -103,7 +118,10 @@ def new_secret() -> str:
 
 @transaction.atomic
 def confirm(enrolment: Enrolment, code: str) -> list[str] | None:
-    """The recovery codes, which nobody sees again; None for a wrong code. A former device ends."""
+    """The recovery codes, which nobody sees again; None for a wrong code.
+
+    A former device ends, and every login of theirs, which the password alone may have opened.
+    """
     totp = TOTP(unhexlify(enrolment.secret))
     totp.time = time.time()
     digits = code.replace(" ", "")
@@ -117,23 +135,32 @@ def confirm(enrolment: Enrolment, code: str) -> list[str] | None:
     kept = StaticDevice.objects.create(user=enrolment.user, name="recovery codes", confirmed=True)
     for each in codes:
         kept.token_set.create(token=_digest(each))
+    end_all(enrolment.user, Session.EndedBecause.ACCOUNT)
+    enrolment.user.write_history(SET_UP, by=enrolment.user)
     logger.warning("second factor set up", extra={"user": enrolment.user.pk})
     return [_in_groups(each) for each in codes]
 
 
 def is_right(user: User, code: str) -> bool:
     """Of the app, or a recovery code, which is used up. After wrong ones each further try must wait for longer."""
-    typed = "".join(each for each in code.upper() if each.isalnum())
-    if _is_code(typed):
-        device, token = device_of(user), typed
-    else:
-        device, token = StaticDevice.objects.filter(user=user, confirmed=True).first(), _digest(typed)
-    return device is not None and verify_token(user, device.persistent_id, token) is not None
+    device, token = _device_and_token(user, code)
+    is_right = device is not None and verify_token(user, device.persistent_id, token) is not None
+    if not is_right:
+        logger.warning("second factor refused", extra={"user": user.pk})
+    return is_right
 
 
-def seconds_to_wait(user: User) -> int:
-    """Until the next code is looked at; 0: now."""
-    device = device_of(user)
+def is_recovery_code(code: str) -> bool:
+    return not _is_code(_typed(code))
+
+
+def recovery_codes_left(user: User) -> int:
+    return StaticToken.objects.filter(device__user=user).count()
+
+
+def seconds_to_wait(user: User, code: str) -> int:
+    """Until the next code of this kind, of the app or for recovery, is looked at; 0: now."""
+    device, _token = _device_and_token(user, code)
     locked_until = (device.verify_is_allowed()[1] or {}).get("locked_until") if device else None
     return max(0, int((locked_until - timezone.now()).total_seconds()) + 1) if locked_until else 0
 
@@ -149,13 +176,15 @@ def check_login(user: User, code: str) -> None:
     if not code:
         raise SecondFactorNeeded
     if not is_right(user, code):
-        raise Refusal(_("This code is wrong or was used before."), code="second_factor_wrong")
+        raise SecondFactorWrong(seconds_to_wait(user, code))
 
 
 @transaction.atomic
 def forget_device(user: User, by: User) -> None:
     """They have lost it. Every session of theirs ends; at the next login they may set up another one."""
-    _delete_devices(user)
+    if device_of(user) is not None:
+        _delete_devices(user)
+        user.write_history(REMOVED, by=by)
     end_all(user, Session.EndedBecause.STAFF)
     logger.warning("second factor removed", extra={"user": user.pk, "by": by.pk})
 
@@ -163,6 +192,17 @@ def forget_device(user: User, by: User) -> None:
 def _delete_devices(user: User) -> None:
     TOTPDevice.objects.filter(user=user).delete()
     StaticDevice.objects.filter(user=user).delete()
+
+
+def _device_and_token(user: User, code: str) -> tuple[TOTPDevice | StaticDevice | None, str]:
+    typed = _typed(code)
+    if _is_code(typed):
+        return device_of(user), typed
+    return StaticDevice.objects.filter(user=user, confirmed=True).first(), _digest(typed)
+
+
+def _typed(code: str) -> str:
+    return "".join(each for each in code.upper() if each.isalnum())
 
 
 def _is_code(text: str) -> bool:

@@ -26,6 +26,7 @@ from rest_framework_simplejwt.tokens import AccessToken, Token
 
 from accounts.known_networks import remember_network
 from accounts.models import Session, User
+from accounts.second_factor import device_of
 
 # The names of `session_ends` are known from here, too.
 from accounts.session_ends import KEPT, end, end_all, expired_admin_sessions, over, purge_admin  # noqa: F401
@@ -92,6 +93,7 @@ def open_session(user: User, *, user_agent: str = "", address: str = "") -> Sess
         user=user,
         refresh_digest=_digest(token_id),
         user_hash=user.get_session_auth_hash(),
+        has_second_factor=not user.is_customer and device_of(user) is not None,  # its code was asked for
         user_agent=one_line(user_agent)[:150],
         network=network_of(address),
         created_at=now,
@@ -142,8 +144,11 @@ def _expiry(created_at: datetime, last_used_at: datetime) -> datetime:
 
 
 def _is_live(session: Session, now: datetime) -> bool:
-    """False also after a change of password, role or rights, wherever it was made."""
+    """False also after a change of password, role or rights, wherever it was made, and where STAFF_SECOND_FACTOR asks
+    for what this login has not shown."""
     if session.ended_at or session.expires_at <= now:
+        return False
+    if settings.STAFF_SECOND_FACTOR and not (session.has_second_factor or session.user.is_customer):
         return False
     return constant_time_compare(session.user_hash, session.user.get_session_auth_hash())
 

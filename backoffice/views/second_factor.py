@@ -5,33 +5,43 @@ from typing import Any, cast
 
 import segno
 from django import forms
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import redirect_to_login
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, ngettext
 from django.views.decorators.debug import sensitive_post_parameters
 
 from accounts import second_factor
 from accounts.models import User
-from backoffice.pages import View, show
+from backoffice.pages import View, sentence_of, show
+from core.language import Text
 from core.texts import plain_line
 
 PENDING = "second_factor_pending"  # of the session: a secret that is being set up
 
 
-class CodeForm(forms.Form):
-    code = forms.CharField(
-        label=gettext_lazy("Code of the app, or a recovery code"),
-        max_length=40,
-        validators=[plain_line],
-        widget=forms.TextInput(
-            attrs={"autocomplete": "one-time-code", "autofocus": True, "spellcheck": "false"}
-        ),
+def code_field(label: Text, **attrs: object) -> forms.CharField:
+    shown = {"autocomplete": "one-time-code", "spellcheck": "false", **attrs}
+    return forms.CharField(
+        label=label, max_length=40, validators=[plain_line], widget=forms.TextInput(attrs=shown)
     )
+
+
+class CodeForm(forms.Form):
+    code = code_field(gettext_lazy("Code of the app, or a recovery code"), autofocus=True)
+
+
+class SetupForm(forms.Form):
+    code = code_field(gettext_lazy("Code that the app shows now"))
+
+
+class ReplacementForm(SetupForm):
+    former = code_field(gettext_lazy("Code of your former phone, or a recovery code"))
 
 
 def after_password(view: View) -> View:
@@ -56,19 +66,29 @@ def step(request: HttpRequest) -> HttpResponse:
         return redirect("admin:index" if second_factor.has_passed(request) else "desk:second-factor-setup")
     form = CodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        if second_factor.is_right(user, form.cleaned_data["code"]):
+        code = form.cleaned_data["code"]
+        if second_factor.is_right(user, code):
             second_factor.pass_step(request)
+            if second_factor.is_recovery_code(code):
+                messages.warning(request, _left(second_factor.recovery_codes_left(user)))
             return redirect(_following(request))
-        form.add_error("code", _refusal(user))
+        form.add_error("code", _refusal(user, code))
     return _show_outside(request, "backoffice/second_factor.html", _("Second factor"), form=form)
 
 
-def _refusal(user: User) -> str:
-    if wait := second_factor.seconds_to_wait(user):
-        return _("This code is wrong or was used before. Wait %(seconds)d s before the next one.") % {
-            "seconds": wait
-        }
-    return _("This code is wrong or was used before.")
+def _refusal(user: User, code: str) -> str:
+    return sentence_of(second_factor.SecondFactorWrong(second_factor.seconds_to_wait(user, code)))
+
+
+def _left(codes: int) -> str:
+    return (
+        ngettext(
+            "%d recovery code is left. Set up a new phone under Second factor.",
+            "%d recovery codes are left. If your phone is lost, set up a new one under Second factor.",
+            codes,
+        )
+        % codes
+    )
 
 
 def _following(request: HttpRequest) -> str:
@@ -79,18 +99,22 @@ def _following(request: HttpRequest) -> str:
 
 @after_password
 def setup(request: HttpRequest) -> HttpResponse:
-    """Shows a new secret as a QR code; the first right code of the app confirms it. Then the recovery codes, once."""
+    """Shows a new secret as a QR code; the first right code of the app confirms it. Then the recovery codes, once.
+
+    Whoever has a second factor shows it once more: a browser that was left open is not enough to replace it.
+    """
     if second_factor.is_due(request):  # a new phone is set up by who has the old one
         return redirect("desk:second-factor")
     user = cast(User, request.user)
     secret = request.session.get(PENDING) or second_factor.new_secret()
     request.session[PENDING] = secret
-    enrolment, form = second_factor.Enrolment(user, secret), CodeForm(request.POST or None)
-    form.fields["code"].label = _("Code that the app shows now")
-    if request.method == "POST" and form.is_valid():
+    enrolment, former = second_factor.Enrolment(user, secret), second_factor.device_of(user)
+    form = (ReplacementForm if former else SetupForm)(request.POST or None)
+    if request.method == "POST" and form.is_valid() and _shows_former(user, form):
         codes = second_factor.confirm(enrolment, form.cleaned_data["code"])
         if codes is not None:
             del request.session[PENDING]
+            update_session_auth_hash(request, user)  # every other login has ended
             second_factor.pass_step(request)
             return show(request, "backoffice/recovery_codes.html", _("Recovery codes"), codes=codes)
         form.add_error("code", _("This is not the code of this secret. Compare the clock of the phone."))
@@ -101,8 +125,17 @@ def setup(request: HttpRequest) -> HttpResponse:
         form=form,
         typed=enrolment.typed,
         picture=segno.make_qr(enrolment.address, error="m").svg_data_uri(scale=5, border=4, light="#fff"),
-        former=second_factor.device_of(user),
+        former=former,
     )
+
+
+def _shows_former(user: User, form: forms.Form) -> bool:
+    """False for a wrong code of the second factor that is to be replaced; the form says so."""
+    code = form.cleaned_data.get("former")
+    if code is None or second_factor.is_right(user, code):
+        return True
+    form.add_error("former", _refusal(user, code))
+    return False
 
 
 def _show_outside(request: HttpRequest, template: str, title: str, **context: Any) -> HttpResponse:

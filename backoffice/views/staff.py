@@ -81,6 +81,9 @@ def forget(request: HttpRequest, pk: int) -> HttpResponse:
     """The phone is lost: the person sets up another one at the next login."""
     person = get_object_or_404(User, pk=pk)
     by = cast(User, request.user)
+    if person == by:
+        messages.warning(request, _("Your own one is replaced under Second factor, with a code of it."))
+        return redirect("desk:role", pk)
     if person.holds_everything and not by.holds_everything:
         messages.warning(request, _("Only a superuser removes the second factor of a superuser."))
         return redirect("desk:role", pk)

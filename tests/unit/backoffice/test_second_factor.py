@@ -2,6 +2,7 @@
 
 import time
 from binascii import unhexlify
+from datetime import timedelta
 from html import unescape
 
 import pytest
@@ -10,10 +11,11 @@ from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django_otp.oath import TOTP
-from django_otp.plugins.otp_static.models import StaticToken
+from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Session, User
+from accounts.second_factor import seconds_to_wait
 from accounts.staff_roles import RoleRefused, assign_role
 from tests.harness import builders
 from tests.harness.builders import PASSWORD
@@ -60,11 +62,11 @@ def code(secret: str) -> str:
     return f"{totp.token():06}"
 
 
-def enrol(client: Client) -> tuple[str, list[str]]:
-    """The secret and the recovery codes."""
+def enrol(client: Client, former: str = "") -> tuple[str, list[str]]:
+    """The secret and the recovery codes. `former`: a code of the second factor that is replaced."""
     client.get(SETUP)
     secret = client.session["second_factor_pending"]
-    answer = client.post(SETUP, {"code": code(secret)})
+    answer = client.post(SETUP, {"code": code(secret), "former": former})
     return secret, answer.context["codes"]
 
 
@@ -156,12 +158,66 @@ def test_a_recovery_code_logs_in_once_in_any_spelling_and_is_not_stored(support)
 def test_a_new_phone_replaces_the_old_one_and_its_recovery_codes(support):
     client = log_in(support)
     first, old_codes = enrol(client)
-    second, _ = enrol(client)
+    second, _ = enrol(client, former=code(first))
 
     assert log_in(support).post(STEP, {"code": code(first)}).status_code == 200
     TOTPDevice.objects.get().throttle_reset()
     assert log_in(support).post(STEP, {"code": old_codes[0]}).status_code == 200
     assert TOTPDevice.objects.get().key == second
+
+
+def test_a_browser_that_was_left_open_does_not_replace_it(support):
+    client = log_in(support)
+    secret, codes = enrol(client)
+    for former in ({}, {"former": ""}, {"former": "000000"}, {"former": codes[0][:-1]}):
+        client.get(SETUP)
+        sent = {"code": code(client.session["second_factor_pending"]), **former}
+        assert "errorlist" in client.post(SETUP, sent).content.decode()
+    assert TOTPDevice.objects.get().key == secret
+    StaticDevice.objects.get().throttle_reset()
+    enrol(client, former=codes[0])  # the phone is lost
+    assert TOTPDevice.objects.get().key != secret
+
+
+def test_what_a_password_alone_had_opened_ends_when_a_second_factor_is_set_up(support, api):
+    """Somebody else may know the password."""
+    strange, phone, own = log_in(support), api(support), log_in(support)
+    enrol(own)
+
+    assert strange.get("/admin/desk/").status_code == 302
+    assert phone.get("/api/auth/profile/").status_code == 401
+    assert own.get("/admin/desk/").status_code == 200
+
+
+def test_a_wrong_recovery_code_says_how_long_the_right_one_waits(support):
+    _, codes = enrol(log_in(support))
+    client = log_in(support)
+    for typed in ("wrong", codes[0]):
+        assert "Wait 1 s" in client.post(STEP, {"code": typed}).content.decode()
+    assert StaticToken.objects.count() == 8
+
+
+def test_whoever_uses_a_recovery_code_is_told_how_many_are_left(support):
+    _, codes = enrol(log_in(support))
+    client = log_in(support)
+    page = client.post(STEP, {"code": codes[0]}, follow=True).content.decode()
+    assert "7 recovery codes are left" in page
+
+
+@pytest.mark.parametrize("guess", ["000000", "AAAA-BBBB-CCCC-DDDD"])
+def test_codes_cannot_be_guessed_one_after_the_other(support, guess):
+    """Each wrong one doubles the wait; what is tried meanwhile, the right one too, is not looked at."""
+    secret, codes = enrol(log_in(support))
+    client, kind, waits = log_in(support), TOTPDevice if guess.isdigit() else StaticDevice, []
+    for _ in range(5):
+        client.post(STEP, {"code": guess})
+        waits.append(seconds_to_wait(support, guess))
+        right = code(secret) if guess.isdigit() else codes[0]
+        assert client.post(STEP, {"code": right}).status_code == 200
+        device = kind.objects.get()
+        device.throttling_failure_timestamp -= timedelta(seconds=waits[-1])
+        device.save()
+    assert waits == [1, 2, 4, 8, 16]
 
 
 def test_the_setting_asks_everybody_to_set_one_up(support, settings):
@@ -175,15 +231,29 @@ def test_the_setting_asks_everybody_to_set_one_up(support, settings):
 
 
 def test_an_owner_removes_a_lost_one_and_every_login_ends(support):
-    client = log_in(support)
+    client, person = log_in(support), builders.make_staff("Owner")
     enrol(client)
-    owner = log_in(builders.make_staff("Owner"))
+    owner = log_in(person)
     page = owner.get(f"/admin/desk/staff/{support.pk}/role/").content.decode()
     assert "Remove the lost second factor" in page
     owner.post(f"/admin/desk/staff/{support.pk}/second-factor/forget/", {"sure": "1"})
 
     assert client.get("/admin/desk/").status_code == 302
     assert log_in(support).get("/admin/desk/").status_code == 200
+    page = owner.get("/admin/desk/history/", {"kind": "accounts"})
+    removed, set_up = (each for each in page.context["entries"] if each.reason)
+    assert (removed.who, removed.reason) == (person.email, "second factor removed")
+    assert (set_up.who, set_up.reason) == (support.email, "second factor set up")
+
+
+def test_nobody_removes_their_own(support):
+    person = builders.make_staff("Owner")
+    client = log_in(person)
+    enrol(client)
+    page = client.get(f"/admin/desk/staff/{person.pk}/role/").content.decode()
+    assert "Remove the lost second factor" not in page
+    client.post(f"/admin/desk/staff/{person.pk}/second-factor/forget/", {"sure": "1"})
+    assert TOTPDevice.objects.filter(user=person).exists()
 
 
 # --- The API ------------------------------------------------------------------------------------------------------
@@ -198,7 +268,8 @@ def test_the_api_asks_staff_for_it_too(api, support):
     refused = api_login(api, support)
 
     assert (refused.status_code, refused.json()["code"]) == (400, "second_factor_needed")
-    assert api_login(api, support, second_factor="000000").json()["code"] == "second_factor_wrong"
+    wrong = api_login(api, support, second_factor="000000")
+    assert (wrong.json()["code"], wrong["Retry-After"]) == ("second_factor_wrong", "1")
     TOTPDevice.objects.get().throttle_reset()
     assert "access" in api_login(api, support, second_factor=code(secret)).json()
     assert Session.objects.filter(user=support).count() == 1
@@ -208,6 +279,26 @@ def test_the_api_lets_nobody_in_who_should_have_one(api, support, alice, setting
     settings.STAFF_SECOND_FACTOR = True
     assert api_login(api, support).json()["code"] == "second_factor_missing"
     assert "access" in api_login(api, alice).json()
+
+
+def test_a_login_of_before_the_setting_ends_with_it(api, support, alice, settings):
+    """Also when its tokens are refreshed; a customer has none to show."""
+    without = api_login(api, support).json()
+    secret, _ = enrol(log_in(builders.make_staff("Owner", email="owner@example.com")))
+    owner = User.objects.get(email="owner@example.com")
+    with_it = api_login(api, owner, second_factor=code(secret)).json()
+    customer = api(alice)
+    settings.STAFF_SECOND_FACTOR = True
+
+    def status(tokens):
+        client = api()
+        client.credentials(HTTP_AUTHORIZATION=f"Bearer {tokens['access']}")
+        return client.get("/api/auth/profile/").status_code
+
+    assert (status(without), status(with_it)) == (401, 200)
+    assert api().post("/api/auth/refresh/", {"refresh": without["refresh"]}).status_code == 401
+    assert api().post("/api/auth/refresh/", {"refresh": with_it["refresh"]}).status_code == 200
+    assert customer.get("/api/auth/profile/").status_code == 200
 
 
 # --- Roles --------------------------------------------------------------------------------------------------------
