@@ -20,6 +20,7 @@ from import_export.fields import Field
 from import_export.resources import Resource
 from import_export.widgets import Widget
 
+from backoffice import rights
 from booking.models import Booking
 from core.gstin import STATES
 from core.language import Text
@@ -296,6 +297,7 @@ class Export:
     title: Text
     resource: type[Resource]
     rows: Callable[[date, date], Iterable[Any]]
+    right: str = rights.SEE_LEDGER  # to take it along, beside that of the page
 
     def table(self, first: date, last: date) -> Iterator[list[Any]]:
         """The head, and one row after the other."""
@@ -307,12 +309,12 @@ class Export:
 
 EXPORTS: dict[str, Export] = {
     "gst": Export(_("GST summary"), GstResource, gst),
-    "receipts": Export(_("Receipts"), ReceiptResource, receipts),
-    "credit-notes": Export(_("Credit notes"), CreditNoteResource, credit_notes),
-    "payments": Export(_("Payments"), PaymentResource, payments),
-    "refunds": Export(_("Refunds"), RefundResource, refunds),
+    "receipts": Export(_("Receipts"), ReceiptResource, receipts, rights.SEE_RECEIPTS),
+    "credit-notes": Export(_("Credit notes"), CreditNoteResource, credit_notes, rights.SEE_CREDIT_NOTES),
+    "payments": Export(_("Payments"), PaymentResource, payments, rights.SEE_PAYMENTS),
+    "refunds": Export(_("Refunds"), RefundResource, refunds, rights.SEE_REFUNDS),
     "ledger": Export(_("Ledger"), LedgerResource, ledger),
-    "bookings": Export(_("Bookings"), BookingResource, bookings),
+    "bookings": Export(_("Bookings"), BookingResource, bookings, rights.SEE_BOOKINGS),
 }
 
 

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from django import forms
 from django.contrib.admin.models import ADDITION, LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.core.exceptions import PermissionDenied
 from django.http import FileResponse, HttpRequest, HttpResponse, StreamingHttpResponse
 from django.urls import reverse
 from django.utils import timezone
@@ -17,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backoffice import rights
 from backoffice.exports import EXPORTS, Export, as_csv, as_xlsx
-from backoffice.pages import desk_page, show
+from backoffice.pages import desk_page, may, show
 from backoffice.reports import DIMENSIONS, report
 from core.replica import reading_replica
 from payment.models import LedgerEntry
@@ -78,12 +79,15 @@ def exports(request: HttpRequest) -> HttpResponse:
             if "first" in request.GET
             else PeriodForm(initial=last_month(timezone.localdate()))
         )
+    allowed = {name: export for name, export in EXPORTS.items() if may(request, export.right)}
     name, _colon, kind = request.POST.get("file", "").partition(":")
-    if request.method == "POST" and name in EXPORTS and kind in ("csv", "xlsx") and form.is_valid():
+    if name in EXPORTS and name not in allowed:
+        raise PermissionDenied
+    if request.method == "POST" and name in allowed and kind in ("csv", "xlsx") and form.is_valid():
         return send_table(
-            request, name, EXPORTS[name], kind, form.cleaned_data["first"], form.cleaned_data["last"]
+            request, name, allowed[name], kind, form.cleaned_data["first"], form.cleaned_data["last"]
         )
-    tables = [(key, export.title) for key, export in EXPORTS.items()]
+    tables = [(key, export.title) for key, export in allowed.items()]
     return show(
         request, "backoffice/exports.html", _("Exports"), form=form, tables=tables, periods=period_links(form)
     )

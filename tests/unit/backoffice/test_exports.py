@@ -14,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone, translation
 from openpyxl import load_workbook
 
+from backoffice import rights
 from backoffice.exports import EXPORTS, Rupees, as_csv, as_xlsx
 from backoffice.reports import DIMENSIONS, report
 from backoffice.views.exports import usual_periods
@@ -26,6 +27,7 @@ from payment.services.by_hand import ManualPayment, book_by_hand
 from payment.services.outcomes import apply_status
 from tests.harness import builders
 from tests.harness.databases import migrated_database
+from tests.integration.access.matrix import Staff
 from tests.unit.payment.builders import completed, make_payment
 from tests.unit.payment.services.test_by_hand import choice as choice
 from tests.unit.payment.services.test_credit_notes import refunded
@@ -195,6 +197,21 @@ def test_no_cell_is_a_formula_and_amounts_are_numbers_with_two_decimals(trade):
 
 def test_what_moved_outside_of_the_period_is_not_in_it(trade):
     assert list(EXPORTS["ledger"].table(date(2020, 1, 1), date(2020, 12, 31)))[1:] == []
+
+
+def test_a_table_is_taken_along_by_who_may_see_its_rows(client):
+    """The right to see the ledger opens the page; a table of people and papers needs its own."""
+    client.force_login(Staff().with_only(frozenset({rights.SEE_LEDGER, rights.SEE_REFUNDS})))
+    page = client.get(reverse("desk:exports")).content.decode()
+    period = dict(zip(("first", "last"), map(str, span_of_now()), strict=True))
+    answers = {
+        name: client.post(reverse("desk:exports"), period | {"file": f"{name}:csv"}) for name in EXPORTS
+    }
+    opened = {name for name, answer in answers.items() if answer.status_code == 200}
+
+    assert opened == {"gst", "ledger", "refunds"} == {name for name in EXPORTS if f'value="{name}:' in page}
+    assert {answers[name].status_code for name in EXPORTS if name not in opened} == {403}
+    assert LogEntry.objects.count() == 3
 
 
 @pytest.mark.parametrize("name", EXPORTS)
