@@ -58,6 +58,8 @@ class ReadOnly:
 
 
 def _shown(model: type[Model], name: Any) -> Any:
+    if isinstance(name, (list, tuple)):  # columns of one line
+        return tuple(_shown(model, each) for each in name)
     return _amount(model, name) if isinstance(name, str) and name.endswith(PAISE) else name
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.contrib import admin
+from django.contrib.contenttypes.models import ContentType
 from django.test import RequestFactory
 from django.urls import NoReverseMatch, URLPattern, get_resolver, reverse
 
@@ -141,6 +142,23 @@ def test_every_page_is_open_to_those_whom_its_rule_names_and_to_nobody_else(cell
 
     assert cells.wrong == []
     assert cells.count > (1_000 if PROOFS else 200)
+
+
+def test_pages_of_the_whole_site_show_nothing_without_its_right(clients, alice):
+    """Those of SITE_PAGES that look into a table: they ask the admin of that table."""
+    nobody, promoter = (
+        clients(Staff().with_only(frozenset(rights)))
+        for rights in ((), ("booking.change_promocode", "booking.view_promocode"))
+    )
+    asked = {"app_label": "booking", "model_name": "promocode", "field_name": "assigned_users", "term": "ali"}
+    for client in (nobody, promoter):  # of accounts neither may see anything
+        assert client.get("/admin/autocomplete/", asked).status_code == 403
+        assert alice.email not in client.get("/admin/search/", {"s": "alice"}).content.decode()
+        kind = ContentType.objects.get_for_model(User).pk
+        assert client.get(f"/admin/r/{kind}/{alice.pk}/").status_code == 404
+        assert client.get("/admin/accounts/").status_code == 404
+    looking = clients(Staff().with_only(frozenset({"accounts.view_user", "booking.change_promocode"})))
+    assert looking.get("/admin/autocomplete/", asked).json()["results"]
 
 
 @pytest.mark.parametrize("fields", [{"is_staff": True}, {"is_superuser": True}, {"role": "ADMIN"}], ids=str)

@@ -14,6 +14,7 @@ from payment.services.pay_links import make_pay_link
 from tests.harness import builders
 from tests.integration.access.matrix import written
 from tests.unit.backoffice import demo_pages
+from tests.unit.backoffice.test_attacks import Forms
 from tests.unit.payment.services.test_by_hand import choice as choice
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -61,6 +62,47 @@ def test_a_button_within_a_page_has_its_own_right(role, alice, choice, phonepe):
         assert status < 500
         assert status != 403 or not tables
     assert Booking.objects.exists() is (rights.TAKE_MONEY in ROLES[role])
+
+
+@pytest.mark.proof
+def test_a_form_that_a_role_is_not_shown_is_closed_to_it():
+    """Whatever an owner may send from a page: whoever has no such form there gets 403, and changes nothing."""
+    demo_pages.seed()
+    addresses = {**demo_pages.addresses(), **demo_pages.rare_addresses()}
+    owner = browser_of("Owner")
+    of_owner = {address: forms_of(owner, address) for address in addresses.values()}
+    tried, wrong = 0, []
+    for role in sorted(ROLES):
+        client = browser_of(role)
+        for name, address in addresses.items():
+            shown = forms_of(client, address)
+            for kind in of_owner[address].keys() - shown.keys():
+                target, fields = of_owner[address][kind]
+                with written() as tables:
+                    status = client.post(target or address, fields).status_code
+                tried += 1
+                if status != 403 or tables:
+                    wrong.append(f"{role}: {name} {kind}: {status} {tables}")
+
+    assert wrong == []
+    assert tried > 200
+
+
+def browser_of(role: str) -> Client:
+    client = Client(raise_request_exception=False)
+    client.force_login(builders.make_staff(role))
+    return client
+
+
+def forms_of(client: Client, address: str) -> dict[tuple[str, ...], tuple[str, dict[str, str]]]:
+    """The POST forms of a page by their names of fields; a button with a value of its own is another form."""
+    page = client.get(address)
+    found = {}
+    for target, method, fields in Forms(page.content.decode()).found if page.status_code == 200 else ():
+        fields.pop("csrfmiddlewaretoken", None)
+        if method == "post":
+            found[(target.partition("?")[0], *sorted(fields), fields.get("action", ""))] = (target, fields)
+    return found
 
 
 def kind_of(target: str) -> str:
