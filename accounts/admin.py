@@ -199,10 +199,25 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
         if change and ENDS_SESSIONS.intersection(form.changed_data):
             end_all(obj, Session.EndedBecause.ACCOUNT)
 
+    def save_related(self, request: HttpRequest, form: forms.ModelForm, formsets: Any, change: bool) -> None:
+        before = _rights_of(form.instance)
+        super().save_related(request, form, formsets, change)
+        after = _rights_of(form.instance)
+        if before != after:
+            signs = [("+", after - before), ("-", before - after)]
+            rights = [f"{sign} {', '.join(sorted(names))}" for sign, names in signs if names]
+            form.instance.write_history(f"rights: {'; '.join(rights)}", by=cast(User, request.user))
+
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         if not request.user.is_superuser:
             raise PermissionDenied
         return super().user_change_password(request, id, form_url)
+
+
+def _rights_of(user: User) -> set[str]:
+    """Given one by one, without those of a role."""
+    rights = user.user_permissions.values_list("content_type__app_label", "codename")
+    return {f"{app}.{name}" for app, name in rights}
 
 
 def may_edit(request: HttpRequest, user: User | None) -> bool:

@@ -1,5 +1,6 @@
 """The history of one kind of rows, newest first: who, when, what before and what after."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,9 +13,18 @@ from django.utils.translation import get_language, gettext_lazy
 from django.utils.translation import gettext as _
 
 from accounts.models import User
+from accounts.second_factor import REMOVED, SET_UP
 from backoffice import rights
-from booking.models import Package, PackagePrice, PromoCode, PujaCategory, PujaService
-from core.dates import spell_moment
+from booking.models import (
+    ClosedPeriod,
+    OpeningHours,
+    Package,
+    PackagePrice,
+    PromoCode,
+    PujaCategory,
+    PujaService,
+)
+from core.dates import spell_moment, spell_time
 from core.language import ENGLISH, Text, localized
 from core.money import grouped
 
@@ -26,6 +36,8 @@ KINDS: dict[str, tuple[Text, type[Model], str]] = {
     "pujas": (gettext_lazy("Pujas"), PujaService, rights.SEE_CATALOGUE),
     "categories": (gettext_lazy("Categories"), PujaCategory, rights.SEE_CATALOGUE),
     "promo-codes": (gettext_lazy("Promo codes"), PromoCode, rights.SEE_PROMO_CODES),
+    "opening-hours": (gettext_lazy("Opening hours"), OpeningHours, rights.SEE_SLOTS),
+    "closed-days": (gettext_lazy("Closed days"), ClosedPeriod, rights.SEE_SLOTS),
     "accounts": (gettext_lazy("Accounts and roles"), User, rights.ASSIGN_ROLES),
 }
 COLUMNS: dict[str, Text] = {
@@ -67,10 +79,23 @@ COLUMNS: dict[str, Text] = {
     "starts_at": gettext_lazy("Valid from"),
     "expires_at": gettext_lazy("Valid until"),
     "usage_limit": gettext_lazy("Most uses"),
+    "service": gettext_lazy("Puja"),
+    "weekday": gettext_lazy("Weekday"),
+    "opens": gettext_lazy("Opens"),
+    "closes": gettext_lazy("Closes"),
+    "begins": gettext_lazy("Begins"),
+    "ends": gettext_lazy("Ends"),
+    "reason": gettext_lazy("Reason"),
     "role": gettext_lazy("Kind of account"),
     "account_status": gettext_lazy("State of the account"),
     "is_staff": gettext_lazy("Works at the desk"),
     "is_superuser": gettext_lazy("May do everything"),
+}
+# What `assign_role` writes.
+ROLE = re.compile(r"role: (?P<before>.+?) → (?P<after>.+?): (?P<reason>.*)", re.DOTALL)
+REASONS = {
+    SET_UP: gettext_lazy("second factor set up"),
+    REMOVED: gettext_lazy("second factor removed"),
 }
 WHAT = {"+": gettext_lazy("added"), "~": gettext_lazy("changed"), "-": gettext_lazy("deleted")}
 
@@ -105,15 +130,15 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
     page = [*rows.annotate(former=Subquery(latest))[: PAGE + 1]]
     shown = page[:PAGE]
     former = model._default_manager.in_bulk([row.former for row in shown if row.former])
-    names = _names(KINDS[kind][1], {row.id for row in shown})
+    names = _names(KINDS[kind][1], shown)
     entries = [
         Entry(
             at=row.history_date,
             who=row.history_user.full_name or row.history_user.email if row.history_user else _("the system"),
             what=WHAT[row.history_type],
             is_new=row.history_type == "+",
-            name=names.get(row.id, f"{row.id}"),
-            reason=row.history_change_reason or "",
+            name=names[row.history_id],
+            reason=_reason(row.history_change_reason or ""),
             changes=[*_changes(row, former.get(row.former))],
         )
         for row in shown
@@ -121,14 +146,46 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
     return entries, shown[-1].history_id if len(page) > PAGE else None
 
 
-def _names(model: type[Model], keys: set[int]) -> dict[int, str]:
-    rows: QuerySet[Any] = model._default_manager.filter(pk__in=keys)
-    if model is Package:
-        return {row.pk: _package(row) for row in rows.select_related("puja_service")}
-    if model is PackagePrice:
-        return {row.pk: _package(row.package) for row in rows.select_related("package__puja_service")}
-    column = "title" if model is PujaService else "name" if model is PujaCategory else ""
-    return {row.pk: localized(row, column) if column else str(row) for row in rows}
+def _reason(text: str) -> str:
+    """In the language of the reader, but for what somebody wrote."""
+    if role := ROLE.fullmatch(text):
+        before, after = (str(rights.NAMES.get(name, _("none"))) for name in role.group("before", "after"))
+        return _("role: {before} → {after}: {reason}").format(
+            before=before, after=after, reason=role["reason"]
+        )
+    return str(REASONS.get(text, text))
+
+
+def _names(model: type[Model], entries: list[Any]) -> dict[int, str]:
+    """By entry. What there is has its name of today; what was deleted the one it had."""
+    if model in (OpeningHours, ClosedPeriod):
+        pujas = PujaService.objects.in_bulk([row.service_id for row in entries if row.service_id])
+        return {row.history_id: _time(row, pujas.get(row.service_id)) for row in entries}
+    if model in (Package, PackagePrice):
+        key = "id" if model is Package else "package_id"
+        rows: QuerySet[Any] = Package.objects.select_related("puja_service")
+    else:
+        key, rows = "id", model._default_manager.all()
+    there = rows.in_bulk([getattr(row, key) for row in entries])
+    return {row.history_id: _name(model, there.get(getattr(row, key)), row) for row in entries}
+
+
+def _name(model: type[Model], found: Any, row: Any) -> str:
+    if model is PackagePrice or (model is Package and found):
+        return _package(found) if found else f"{row.package_id}"
+    if model is User:
+        return str(found or row.id)
+    column = {PujaService: "title", PujaCategory: "name", PromoCode: "code", Package: "location"}[model]
+    return localized(found or row, column)
+
+
+def _time(row: Any, puja: PujaService | None) -> str:
+    """Opening hours are deleted and added, never changed: the name of an entry says all of them."""
+    of = localized(puja, "title") if puja else _("all pujas")
+    if hasattr(row, "weekday"):
+        hours = f"{spell_time(row.opens)} – {spell_time(row.closes)}" if row.opens else _("closed")
+        return f"{row.get_weekday_display()}, {hours} ({of})"
+    return f"{spell_moment(row.begins)} – {spell_moment(row.ends)} ({of})"
 
 
 def _package(package: Package) -> str:

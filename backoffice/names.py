@@ -243,6 +243,7 @@ COLUMNS = (
     _("gst basis points"),
     _("GSTIN of the buyer"),
     _("handled at"),
+    _("has second factor"),
     _("header names"),
     _("held"),
     _("held because"),

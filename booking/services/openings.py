@@ -7,7 +7,6 @@ The column of a slot is written with it, so that an UPDATE that waits for the sl
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from functools import partial
 from itertools import pairwise
 
 from django.db import transaction
@@ -15,6 +14,7 @@ from django.db.models import Count, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
+from simple_history.utils import bulk_create_with_history
 
 from accounts.models import User
 from accounts.services import lock_user
@@ -34,6 +34,7 @@ from booking.services.places import give_back_held, lock_in_order, withdraw_offe
 from core.errors import Conflict
 
 WRITTEN_AT_ONCE = 500
+NEVER = [(None, None)]  # the hours of a day on which nothing begins
 
 
 class HoursOverlap(Conflict):
@@ -91,11 +92,12 @@ def _write_periods(periods: Collection[Period], by: User | None) -> tuple[list[C
     begins = {each.begins for each in periods}
     there = set(ClosedPeriod.objects.filter(begins__in=begins).values_list("service", "begins", "ends"))
     wanted = {(each.service, each.begins, each.ends): each.reason for each in periods}
-    made = ClosedPeriod.objects.bulk_create(
+    missing = [
         ClosedPeriod(service_id=service, begins=begins, ends=ends, reason=reason, created_by=by)
         for (service, begins, ends), reason in wanted.items()
         if (service, begins, ends) not in there
-    )
+    ]
+    made = bulk_create_with_history(missing, ClosedPeriod)
     closed = _refresh(Slot.objects.filter(_within(made)))
     return made, closed
 
@@ -123,7 +125,8 @@ def open_again(period: ClosedPeriod) -> int:
 def set_hours(service: int | None, week: Mapping[int, Collection[Span] | None]) -> None:
     """The hours of the given weekdays (1 is Monday), of one puja or of all (None), in place of those before.
 
-    None: no hours of its own that day; an empty list: nothing begins that day. Raises HoursOverlap.
+    None: no hours of its own that day; an empty list: nothing begins that day. A span that stays keeps its row, so that
+    the history tells what was changed. Raises HoursOverlap.
     """
     for spans in week.values():
         ordered = sorted(spans or ())
@@ -132,12 +135,21 @@ def set_hours(service: int | None, week: Mapping[int, Collection[Span] | None]) 
         ):
             raise HoursOverlap
     _lock_services([service])
-    OpeningHours.objects.filter(service=service, weekday__in=week).delete()
-    for weekday, spans in week.items():
-        row = partial(OpeningHours, service_id=service, weekday=weekday)
-        if spans is not None:
-            rows = [row(opens=opens, closes=closes) for opens, closes in spans]
-            OpeningHours.objects.bulk_create(rows or [row()])
+    before = {
+        (row.weekday, row.opens, row.closes): row.pk
+        for row in OpeningHours.objects.filter(service=service, weekday__in=week)
+    }
+    wanted = [
+        (weekday, *span) for weekday, spans in week.items() if spans is not None for span in spans or NEVER
+    ]
+    ended = [pk for key, pk in before.items() if key not in wanted]
+    OpeningHours.objects.filter(pk__in=ended).delete()
+    new = [
+        OpeningHours(service_id=service, weekday=weekday, opens=opens, closes=closes)
+        for weekday, opens, closes in wanted
+        if (weekday, opens, closes) not in before
+    ]
+    bulk_create_with_history(new, OpeningHours)
     of_service = Q(service=service) if service is not None else Q()
     _refresh(Slot.objects.filter(of_service, starts_at__gte=timezone.now()))
 

@@ -24,6 +24,7 @@ from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
+from simple_history.utils import bulk_create_with_history
 
 from accounts.models import User
 from booking.models import Checkout, Package, PromoCode
@@ -76,7 +77,15 @@ def remove_code(promo: PromoCode) -> None:
         with transaction.atomic():
             promo.delete()
     except ProtectedError:
-        PromoCode.objects.filter(pk=promo.pk).update(is_active=False, updated_at=timezone.now())
+        _switch_off(promo)
+
+
+@transaction.atomic
+def _switch_off(promo: PromoCode) -> None:
+    current = PromoCode.objects.select_for_update(no_key=True).get(pk=promo.pk)
+    if current.is_active:
+        current.is_active = False
+        current.save(update_fields=["is_active", "updated_at"])
 
 
 @transaction.atomic
@@ -85,7 +94,7 @@ def create_codes(prefix: str, count: int, **columns: Any) -> list[PromoCode]:
     kind = PromoCode.CodeType.PRIVATE  # as PUBLIC ones all of them would stand on every customer's page
     codes = [PromoCode(code=code, code_type=kind, **columns) for code in _random_codes(prefix, count)]
     _require_sensible(codes[0])
-    return PromoCode.objects.bulk_create(codes)
+    return bulk_create_with_history(codes, PromoCode)
 
 
 def find_unusable(promo: PromoCode) -> tuple[str, Text] | None:
