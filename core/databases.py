@@ -7,7 +7,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from django.db import DEFAULT_DB_ALIAS, connections, transaction
+from django.db import DEFAULT_DB_ALIAS, DataError, connections, models, transaction
 from django.db.models import Model, QuerySet
 from django.db.models.sql.subqueries import UpdateQuery
 from django.utils import timezone
@@ -15,6 +15,29 @@ from django.utils import timezone
 from core import prepared
 
 Answer = TypeVar("Answer")
+
+
+# A value of exactly this type is what such a field makes of it, on both databases.
+AS_IT_IS: dict[type, type] = {
+    models.CharField: str,
+    models.EmailField: str,
+    models.TextField: str,
+    models.BooleanField: bool,
+    models.BigAutoField: int,
+    models.BigIntegerField: int,
+    models.IntegerField: int,
+    models.PositiveBigIntegerField: int,
+    models.PositiveIntegerField: int,
+    models.PositiveSmallIntegerField: int,
+    models.SmallIntegerField: int,
+}
+
+
+DIVISION_BY_ZERO = "22012"
+
+
+class NothingWritten(Exception):
+    """One of the writes that must write a row has written none."""
 
 
 class InTransaction(RuntimeError):
@@ -86,6 +109,10 @@ class Write:
     parameters: list[Any]
     rows: tuple[Model, ...] = ()  # new ones: `write_together` marks them as saved
 
+    @property
+    def returned(self) -> str:
+        return f'"{self.rows[0]._meta.pk.column}"' if self.rows else "1"
+
 
 @dataclass(frozen=True)
 class Query(Generic[Answer]):
@@ -147,54 +174,79 @@ def reserving_keys(*models: type[Model]) -> Query[tuple[datetime, list[int]]]:
     return Query("SELECT name, seq FROM sqlite_sequence", [], read)
 
 
+class _Column:
+    """How the values of one field are written: as the ORM would, which asks the field six times for a plain one."""
+
+    __slots__ = ("_attname", "_field", "_is_moment", "_kind")
+
+    def __init__(self, field: Any) -> None:
+        self._field, self._attname = field, field.attname
+        self._kind = AS_IT_IS.get(type(field.target_field if field.is_relation else field))
+        self._is_moment = type(field) is models.DateTimeField
+
+    def value_of(self, row: Model) -> Any:
+        """Of a row that is new."""
+        if self._kind is not None:
+            return self.prepare(getattr(row, self._attname))
+        return self.prepare(self._field.pre_save(row, add=True))
+
+    def prepare(self, value: Any) -> Any:
+        if value is None or type(value) is self._kind or (self._kind is str and isinstance(value, str)):
+            return value
+        connection = connections[DEFAULT_DB_ALIAS]
+        if self._is_moment and isinstance(value, datetime) and value.tzinfo is not None:
+            return connection.ops.adapt_datetimefield_value(value)
+        return self._field.get_db_prep_save(value, connection)
+
+
 def insert_rows(*rows: Model, conflict: str = "") -> Write:
     """Of one model, all with a reserved primary key, or all without one. `conflict`: an ON CONFLICT … at the end."""
-    connection = connections[DEFAULT_DB_ALIAS]
-    fields, sql = _insert_statement(type(rows[0]), rows[0].pk is not None, len(rows))
-    values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows for field in fields
-    ]
+    columns, sql = _insert_statement(type(rows[0]), rows[0].pk is not None, len(rows))
+    values = [column.value_of(row) for row in rows for column in columns]
     return Write(f"{sql} {conflict}", values, rows)
 
 
 @cache
-def _insert_statement(model: type[Model], with_key: bool, count: int) -> tuple[list[Any], str]:
+def _insert_statement(model: type[Model], with_key: bool, count: int) -> tuple[list[_Column], str]:
     meta = model._meta
     fields = [field for field in meta.local_concrete_fields if with_key or not field.primary_key]
-    columns = ", ".join(f'"{field.column}"' for field in fields)
+    names = ", ".join(f'"{field.column}"' for field in fields)
     places = ", ".join([f"({', '.join(['%s'] * len(fields))})"] * count)
-    return fields, f'INSERT INTO "{meta.db_table}" ({columns}) VALUES {places}'  # noqa: S608
+    sql = f'INSERT INTO "{meta.db_table}" ({names}) VALUES {places}'  # noqa: S608
+    return [_Column(field) for field in fields], sql
 
 
 def update_row(model: type[Model], which: Mapping[str, Any], values: Mapping[str, Any]) -> Write:
-    """Rows whose fields have the values of `which`: one value, or one of a tuple; names are those of attributes.
+    """Rows whose fields have the values of `which`: one value, one of a tuple, or none; names are those of attributes.
 
     Written here because the ORM compiles each UPDATE for longer than the database works on it.
     """
-    connection = connections[DEFAULT_DB_ALIAS]
-    allowed = {name: value if isinstance(value, tuple) else (value,) for name, value in which.items()}
+    allowed = {
+        name: value if isinstance(value, tuple) else () if value is None else (value,)
+        for name, value in which.items()
+    }
     counts = tuple((name, len(those)) for name, those in allowed.items())
-    fields, sql = _update_statement(model, tuple(values), counts)
+    columns, sql = _update_statement(model, tuple(values), counts)
     given = [*values.values(), *(value for those in allowed.values() for value in those)]
-    parameters = [
-        field.get_db_prep_save(value, connection) for field, value in zip(fields, given, strict=True)
-    ]
-    return Write(sql, parameters)
+    return Write(sql, [column.prepare(value) for column, value in zip(columns, given, strict=True)])
 
 
 @cache
 def _update_statement(
     model: type[Model], assigned: tuple[str, ...], allowed: tuple[tuple[str, int], ...]
-) -> tuple[list[Any], str]:
-    """`allowed`: how many values each field may have. With the field of each parameter."""
+) -> tuple[list[_Column], str]:
+    """`allowed`: how many values each field may have; 0 is NULL. With the column of each parameter."""
     fields = {field.attname: field for field in model._meta.local_concrete_fields}
     changes = ", ".join(f'"{fields[name].column}" = %s' for name in assigned)
     found = " AND ".join(
-        f'"{fields[name].column}" IN ({", ".join(["%s"] * count)})' for name, count in allowed
+        f'"{fields[name].column}" IN ({", ".join(["%s"] * count)})'
+        if count
+        else f'"{fields[name].column}" IS NULL'
+        for name, count in allowed
     )
     named = [*assigned, *(name for name, count in allowed for _ in range(count))]
     sql = f'UPDATE "{model._meta.db_table}" SET {changes} WHERE {found}'  # noqa: S608
-    return [fields[name] for name in named], sql
+    return [_Column(fields[name]) for name in named], sql
 
 
 def update_rows(rows: "QuerySet[Any]", **values: Any) -> Write:
@@ -227,41 +279,63 @@ def last_writes() -> Iterator[list[Write]]:
     writes: list[Write] = []
     with transaction.atomic():
         yield writes
-        connection = connections[DEFAULT_DB_ALIAS]
-        commits = connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1
         if writes:
-            write_together(writes, commits=commits)
+            write_together(writes, commits=True)
 
 
-def write_together(writes: Sequence[Write], *, commits: bool = False) -> list[int]:
+def write_together(writes: Sequence[Write], *, commits: bool = False, each: bool = False) -> list[int]:
     """How many rows each has written, in this order. In the caller's transaction. New rows know their keys then.
 
     On PostgreSQL in one round trip, as one statement: so no two of them may write the same row. SQLite has no such
     statement, and no way to the server that could be saved.
+
+    `commits`: they are the last of the transaction, whose COMMIT is sent with them, unless it is inside of another one.
+    `each` must write a row, else none is committed: raises NothingWritten, and the caller rolls back.
     """
-    returned = [f'"{write.rows[0]._meta.pk.column}"' if write.rows else "1" for write in writes]
-    with connections[DEFAULT_DB_ALIAS].cursor() as cursor:
-        if connections[DEFAULT_DB_ALIAS].vendor != "postgresql":
-            found = []
-            for write, column in zip(writes, returned, strict=True):
-                cursor.execute(f"{write.sql} RETURNING {column}", write.parameters)
-                found.append([value for (value,) in cursor.fetchall()])
+    connection = connections[DEFAULT_DB_ALIAS]
+    commits = commits and connection.vendor == "postgresql" and len(connection.atomic_blocks) == 1
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql" and (len(writes) > 1 or each):
+            found = _write_at_once(cursor, writes, commits=commits, each=each)
         else:
-            parts = ", ".join(
-                f"write_{number} AS ({write.sql} RETURNING {column} AS written)"
-                for number, (write, column) in enumerate(zip(writes, returned, strict=True))
-            )
-            # The sub-selects are read from left to right, and each runs its write when it is read.
-            read = ", ".join(
-                f"(SELECT array_agg(written) FROM write_{number})"  # noqa: S608
-                for number in range(len(writes))
-            )
-            parameters = [value for write in writes for value in write.parameters]
-            prepared.execute(cursor, (f"WITH {parts} SELECT {read}", parameters), commits=commits)
-            found = [values or [] for values in cursor.fetchone()]
+            found = [_write_alone(cursor, write, commits=commits) for write in writes]
+    if each and not all(found):
+        raise NothingWritten
     for write, keys in zip(writes, found, strict=True):
-        for row, key in zip(
-            write.rows, keys, strict=False
-        ):  # an UPDATE has no new rows, a conflict has no keys
+        # An UPDATE has no new rows, a conflict has no keys.
+        for row, key in zip(write.rows, keys, strict=False):
             row.pk, row._state.adding, row._state.db = key, False, DEFAULT_DB_ALIAS
     return [len(keys) for keys in found]
+
+
+def _write_alone(cursor: Any, write: Write, *, commits: bool) -> list[Any]:
+    """The keys of new rows, a one for each other row."""
+    sql = f"{write.sql} RETURNING {write.returned}"
+    if cursor.db.vendor == "postgresql":
+        prepared.execute(cursor, (sql, write.parameters), commits=commits)
+    else:
+        cursor.execute(sql, write.parameters)
+    return [value for (value,) in cursor.fetchall()]
+
+
+def _write_at_once(cursor: Any, writes: Sequence[Write], *, commits: bool, each: bool) -> list[list[Any]]:
+    """As `_write_alone`, of each."""
+    parts = ", ".join(
+        f"write_{number} AS ({write.sql} RETURNING {write.returned} AS written)"
+        for number, write in enumerate(writes)
+    )
+    # An error is what keeps the server from the COMMIT that follows in the same message.
+    condition = " HAVING 1 / count(*) >= 0" if each and commits else ""
+    # The sub-selects are read from left to right, and each runs its write when it is read.
+    read = ", ".join(
+        f"(SELECT array_agg(written) FROM write_{number}{condition})"  # noqa: S608
+        for number in range(len(writes))
+    )
+    parameters = [value for write in writes for value in write.parameters]
+    try:
+        prepared.execute(cursor, (f"WITH {parts} SELECT {read}", parameters), commits=commits)
+    except DataError as error:
+        if getattr(error.__cause__, "sqlstate", None) == DIVISION_BY_ZERO and condition:
+            raise NothingWritten from error
+        raise
+    return [values or [] for values in cursor.fetchone()]

@@ -16,7 +16,7 @@ from accounts.services import lock_user
 from booking.models import Booking, Cart, Checkout, ClosedPeriod, EarlierStart, Slot, SlotHold
 from booking.services.checkouts import release
 from booking.services.priests import free_priests, move_priests
-from core.databases import Write, insert_rows, update_row, write_together
+from core.databases import NothingWritten, Write, insert_rows, update_row, write_together
 from core.errors import Conflict
 
 Status = Booking.Status
@@ -48,8 +48,9 @@ def book(checkout: Checkout, other_slot: Slot | None = None, together: Together 
     A later checkout of the same cart that is still open gives back what it holds: the cart is booked once.
     Raises SlotGone or CartConverted; nothing is changed then.
 
-    `together`: what the caller writes in the same statement, about a checkout of `held_checkouts`. Raises
-    NotAtOnce when it is not as it was found, and the errors of the database; the caller rolls back.
+    `together`: what the caller writes in the same statement, about a checkout of `held_checkouts`. They end the
+    caller's transaction. Raises NotAtOnce when it is not as it was found, and the errors of the database; the caller
+    rolls back.
     """
     return _book_by_steps(checkout, other_slot) if together is None else _book_together(checkout, together)
 
@@ -105,8 +106,10 @@ def _book_together(checkout: Checkout, together: Together) -> Booking:
         insert_rows(booking),
         *(places.taking_writes(hold) if hold else []),  # the slot last: all of its customers wait for its row
     ]
-    if 0 in write_together(writes):
-        raise NotAtOnce
+    try:
+        write_together(writes, commits=True, each=True)
+    except NothingWritten:
+        raise NotAtOnce from None
     checkout.state = Checkout.State.BOOKED
     return booking
 

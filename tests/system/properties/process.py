@@ -18,7 +18,7 @@ from payment import gateways
 from simulator.adapter import SimulatorAdapter
 from tests.system.interleavings.line import operation_of
 
-WRITES = ("INSERT", "UPDATE", "DELETE")
+WRITES = ("INSERT", "UPDATE", "DELETE", "WITH WRITE_")
 
 
 class Killed(BaseException):

@@ -1,5 +1,6 @@
 """PostgreSQL plans a statement once on a connection; a plan that is no longer valid fails nobody's request for long."""
 
+from contextlib import nullcontext
 from datetime import datetime
 
 import pytest
@@ -12,6 +13,7 @@ from booking.models import Cart
 from core import prepared
 from core.compiled import CompiledRead
 from core.databases import (
+    NothingWritten,
     Query,
     insert_rows,
     last_writes,
@@ -224,3 +226,25 @@ def test_last_writes_inside_of_a_transaction_are_committed_with_it(alice):
         assert named(alice) == "Asha"
         transaction.set_rollback(True)
     assert named(alice) == before
+
+
+def test_writes_of_which_each_must_find_its_row_are_committed_in_their_message(alice, charlie):
+    with CaptureQueriesContext(connection) as captured, transaction.atomic():
+        write_together([rename(alice, "Asha"), rename(charlie, "Chand")], commits=True, each=True)
+    assert (named(alice), named(charlie)) == ("Asha", "Chand")
+    assert [each["sql"] for each in captured if each["sql"].endswith("; COMMIT")]
+
+
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_nothing_is_committed_when_one_of_them_finds_no_row(alice, is_inside):
+    before, gone = named(alice), User(pk=0)
+    with (
+        pytest.raises(NothingWritten),
+        transaction.atomic(),
+        transaction.atomic() if is_inside else nullcontext(),
+    ):
+        write_together([rename(alice, "Asha"), rename(gone, "Chand")], commits=True, each=True)
+    assert named(alice) == before
+    with transaction.atomic():
+        write_together([rename(alice, "Usha")], commits=True, each=True)
+    assert named(alice) == "Usha"
