@@ -38,7 +38,9 @@ class NotCompilable(TypeError):
 class Template:
     """The parameters of a statement, of which some are filled in for each call."""
 
-    def __init__(self, parameters: list[Any], markers: dict[str, Any]) -> None:
+    def __init__(
+        self, parameters: list[Any], markers: dict[str, Any], may_ignore: tuple[str, ...] = ()
+    ) -> None:
         names = {_adapted(marker): name for name, marker in markers.items()}
         self._fixed = parameters
         self._open = [
@@ -46,7 +48,7 @@ class Template:
             for place, value in enumerate(parameters)
             if isinstance(value, (*MARKERS,)) and value in names
         ]
-        if unused := markers.keys() - {name for _, name, _ in self._open}:
+        if unused := markers.keys() - {name for _, name, _ in self._open} - {*may_ignore}:
             raise NotCompilable(f"the statement has no place for {', '.join(sorted(unused))}")
 
     def fill(self, values: dict[str, Any]) -> list[Any]:
@@ -59,12 +61,16 @@ class Template:
 
 def _adapted(value: Any) -> Any:
     """A moment or a UUID as this database wants it: SQLite takes text."""
-    connection = connections[DEFAULT_DB_ALIAS]
     if isinstance(value, datetime):
-        return connection.ops.adapt_datetimefield_value(value)
-    if isinstance(value, UUID) and not connection.features.has_native_uuid_field:
+        return connections[DEFAULT_DB_ALIAS].ops.adapt_datetimefield_value(value)
+    if isinstance(value, UUID) and not connections[DEFAULT_DB_ALIAS].features.has_native_uuid_field:
         return value.hex
     return value
+
+
+def _arguments(signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """By their names, without the checks of `Signature.bind`: the types are known to mypy, and each is needed."""
+    return {**dict(zip(signature.parameters, args, strict=not kwargs)), **kwargs}
 
 
 def _markers(signature: inspect.Signature) -> dict[str, Any]:
@@ -141,7 +147,7 @@ class CompiledRead(Generic[P, Row]):
 
     def query(self, *args: P.args, **kwargs: P.kwargs) -> Query[list[Row]]:
         select = self._select(connections[DEFAULT_DB_ALIAS].vendor)
-        values = select.template.fill(self._signature.bind(*args, **kwargs).arguments)
+        values = select.template.fill(_arguments(self._signature, args, kwargs))
         return Query(select.sql, values, lambda rows: [select.build(row) for row in rows], select.locks)
 
     def first(self, *args: P.args, **kwargs: P.kwargs) -> Row | None:
@@ -186,10 +192,13 @@ class CompiledRead(Generic[P, Row]):
 
 
 class CompiledValues(Generic[P]):
-    """The same for a query set of `values_list`: the values of its first row, None without one."""
+    """The same for a query set of `values_list`: the values of its first row, None without one.
 
-    def __init__(self, build: Callable[P, "QuerySet[Any, Any]"]) -> None:
-        self.build, self._signature = build, inspect.signature(build)
+    `may_ignore`: parameters that not each query set has a place for.
+    """
+
+    def __init__(self, build: Callable[P, "QuerySet[Any, Any]"], may_ignore: tuple[str, ...] = ()) -> None:
+        self.build, self._signature, self._may_ignore = build, inspect.signature(build), may_ignore
         self._select = cache(self._compile)
         _compiling.append(lambda: self._select(connections[DEFAULT_DB_ALIAS].vendor))
 
@@ -205,7 +214,7 @@ class CompiledValues(Generic[P]):
     def every(self, *args: P.args, **kwargs: P.kwargs) -> Query[list[tuple[Any, ...]]]:
         """The values of all rows."""
         sql, template, converters = self._select(connections[DEFAULT_DB_ALIAS].vendor)
-        values = template.fill(self._signature.bind(*args, **kwargs).arguments)
+        values = template.fill(_arguments(self._signature, args, kwargs))
         return Query(sql, values, lambda rows: [_converted(row, converters) for row in rows])
 
     def _compile(self, vendor: str) -> tuple[str, Template, dict[int, Any]]:
@@ -213,7 +222,7 @@ class CompiledValues(Generic[P]):
         compiler: Any = self.build(**markers).query.get_compiler(DEFAULT_DB_ALIAS)  # type: ignore[call-arg]
         sql, parameters = compiler.as_sql()
         converters = compiler.get_converters([column[0] for column in compiler.select])
-        return sql, Template(list(parameters), markers), converters
+        return sql, Template(list(parameters), markers, self._may_ignore), converters
 
 
 class CompiledWrite(Generic[P]):
@@ -226,7 +235,7 @@ class CompiledWrite(Generic[P]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Write:
         sql, template = self._write(connections[DEFAULT_DB_ALIAS].vendor)
-        return Write(sql, template.fill(self._signature.bind(*args, **kwargs).arguments))
+        return Write(sql, template.fill(_arguments(self._signature, args, kwargs)))
 
     def _compile(self, vendor: str) -> tuple[str, Template]:
         markers = _markers(self._signature)

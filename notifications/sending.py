@@ -5,14 +5,17 @@ import smtplib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import requests
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 
+from core.compiled import CompiledValues
+from core.databases import update_row, write_together
 from core.errors import Unavailable
 from core.logging import events, redact
 from core.printable import printable
@@ -100,19 +103,32 @@ def pause_after(notification: Notification) -> int | None:
 def _limited_until(notification: Notification) -> datetime | None:
     """When the next one may go to this reader: to an address that has had MAILS_PER_ADDRESS within a day, or to a phone
     that has had TEXTS_PER_PHONE, from whichever accounts name it."""
-    channel = notification.channel
-    if channel == Notification.Channel.TEXT and notification.user:
-        reader, limit = {"user__phone": notification.user.phone}, settings.TEXTS_PER_PHONE
-    elif channel == Notification.Channel.PERSON and notification.kind not in AT_WORK:
-        reader, limit = {"email": notification.email}, settings.MAILS_PER_ADDRESS
+    now = timezone.now()
+    if notification.channel == Notification.Channel.TEXT and notification.user:
+        reader = {"channel": notification.channel, "user__phone": notification.user.phone}
+        last = _sent_before(reader, settings.TEXTS_PER_PHONE, now - DAY, now).first()
+    elif notification.channel == Notification.Channel.PERSON and notification.kind not in AT_WORK:
+        last = _mails_before(settings.MAILS_PER_ADDRESS).first(notification.email, now - DAY, now)
     else:
         return None
-    now = timezone.now()
-    sent = Notification.objects.filter(
-        channel=channel, state=Notification.State.SENT, sent_at__range=(now - DAY, now), **reader
-    )
-    last = sent.order_by("-sent_at")[limit - 1 : limit].first()
-    return last.sent_at + DAY if last and last.sent_at else None
+    return last[0] + DAY if last else None
+
+
+def _sent_before(
+    reader: dict[str, Any], limit: int, since: datetime, until: datetime
+) -> QuerySet[Notification, Any]:
+    """When the last but `limit` message to a reader was sent, within this span."""
+    sent = Notification.objects.filter(**reader, state=Notification.State.SENT, sent_at__range=(since, until))
+    return sent.order_by("-sent_at")[limit - 1 : limit].values_list("sent_at")
+
+
+@cache
+def _mails_before(limit: int) -> CompiledValues[[str, datetime, datetime]]:
+    def build(email: str, since: datetime, until: datetime) -> QuerySet[Notification, Any]:
+        reader = {"channel": Notification.Channel.PERSON, "email": email}
+        return _sent_before(reader, limit, since, until)
+
+    return CompiledValues(build)
 
 
 def _delay_or_drop(notification: Notification, until: datetime) -> None:
@@ -207,8 +223,9 @@ def _give_up(notification: Notification, error: Exception) -> None:
 
 def _move(notification: Notification, to: Notification.State, **values: object) -> bool:
     """False if another worker has sent or ended it meanwhile. Stores the address that was tried."""
-    waiting = Notification.objects.filter(pk=notification.pk, state=Notification.State.WAITING)
-    if not waiting.update(state=to, email=notification.email, **values):
+    waiting = {"id": notification.pk, "state": Notification.State.WAITING}
+    values = {"state": to, "email": notification.email, **values}
+    if not any(write_together([update_row(Notification, waiting, values)])):
         notification.refresh_from_db(fields=["state"])
         return False
     notification.state = to

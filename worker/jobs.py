@@ -19,7 +19,7 @@ from accounts.models import CodeRequest, OneTimeCode, Registration, Session, Upl
 from booking.services.waiting_list import NOTICE, offers_to_end, to_offer, too_late
 from core.clocks import database_now
 from core.compiled import CompiledRead, CompiledWrite
-from core.databases import Query, Write, read_together, update_rows
+from core.databases import Query, Write, read_together, update_row, update_rows, write_together
 from diagnostics.runner import diagnosis_due, run_diagnosis
 from notifications.models import Notification
 from notifications.sending import pause_after, send
@@ -193,8 +193,8 @@ KINDS: dict[str, Job] = {
     ),
     "server_events": Job(webhook_sending.events_to_distribute, webhook_sending.distribute),
     "webhooks": Job(partial(due, WebhookDelivery), send_webhook, columns=CHECKED, constant=True),
-    "receipts": Job(queue.receipts_due, assign_receipt_number),
-    "credit_notes": Job(queue.credit_notes_due, assign_credit_note_number),
+    "receipts": Job(queue.receipts_due, assign_receipt_number, constant=True),
+    "credit_notes": Job(queue.credit_notes_due, assign_credit_note_number, constant=True),
     "diagnosis": Job(diagnosis_due, run_diagnosis),
     "watch": Job(checks_due, run_checks),
     "reconcile": Job(days_due, compare_day, COMPARISON_LEASE),
@@ -254,8 +254,8 @@ def _rows(model: type[Scheduled], *related: str) -> CompiledRead[[int], Schedule
 
 def _reschedule(begun: Scheduled, next_check_at: datetime | None) -> None:
     """Unless the row was rescheduled since the beginning: by a click, a decision, another worker."""
-    unchanged = type(begun)._default_manager.filter(pk=begun.pk, next_check_at=begun.next_check_at)
-    unchanged.update(next_check_at=next_check_at)
+    unchanged = {"id": begun.pk, "next_check_at": begun.next_check_at}
+    write_together([update_row(type(begun), unchanged, {"next_check_at": next_check_at})])
 
 
 def _reload(begun: Scheduled) -> Scheduled | None:

@@ -209,7 +209,7 @@ def _constant_row(job: Job) -> CompiledValues[[datetime, int]]:
     def build(now: datetime, row: int) -> QuerySet[Any, Any]:
         return _due_rows(job, now).filter(pk=row).order_by().values_list("pk")
 
-    return CompiledValues(build)
+    return CompiledValues(build, may_ignore=() if job.columns else ("now",))
 
 
 def _due_rows(job: Job, now: datetime) -> QuerySet[Any]:

@@ -5,19 +5,27 @@ A receipt is drawn as PDF once and stored. Credit notes are few, and drawn whene
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeVar
 
 from django.conf import settings
-from django.db import connection, transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db import transaction
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.pan_cards import KeyIsMissing, mask
 from booking.models import Booking, Checkout
 from core.compiled import CompiledRead, CompiledValues
-from core.databases import insert_rows, read_together, update_row, write_together
+from core.databases import (
+    Write,
+    insert_rows,
+    last_writes,
+    read_together,
+    update_row,
+    write_returning,
+    write_together,
+)
 from core.errors import Unavailable
 from core.language import ENGLISH, Text, localized, supported_language
 from core.texts import safe_line
@@ -166,37 +174,63 @@ def _number(model: type[Paper], paper_id: int, at_once: int) -> Paper:
     backlog of the year together, up to `at_once`, without those that another transaction numbers. A rollback frees
     the numbers.
     """
-    papers = model._default_manager
-    with transaction.atomic():
-        locked = papers.select_for_update(no_key=True, skip_locked=at_once > 1).filter(pk=paper_id)
+    with last_writes() as writes:
+        locked, others = _lock_papers(model, paper_id, at_once)
         # Without it, others of the backlog are numbered before its transaction is waited for: no worker is idle.
-        is_free = (paper := locked.first()) is not None
-        paper = paper or papers.get(pk=paper_id)
+        paper = locked or model._default_manager.get(pk=paper_id)
         if paper.number is not None:
             return paper
-        batch: list[Paper] = [paper] if is_free else []
-        if at_once > 1:
-            waiting = papers.filter(number=None, series=paper.series, year=paper.year)
-            free = waiting.exclude(pk=paper_id).select_for_update(skip_locked=True, no_key=True)
-            others: list[Paper] = list(free.order_by("pk")[: at_once - 1])
-            if len(others) >= BACKLOG:
-                batch = sorted(batch + others, key=lambda each: each.pk)
+        batch = [locked] if locked else []
+        if len(others) >= BACKLOG:
+            batch = sorted(batch + others, key=lambda each: each.pk)
         if batch:
-            _give_numbers(model, batch)
-    return paper if is_free else _number(model, paper_id, at_once=1)
+            writes += _give_numbers(model, batch)
+    return paper if locked else _number(model, paper_id, at_once=1)
 
 
-def _give_numbers(model: type[Paper], batch: list[Paper]) -> None:
-    """The next ones of their year, which all of them share."""
+def _lock_papers(model: type[Paper], paper_id: int, at_once: int) -> tuple[Paper | None, list[Paper]]:
+    """The paper, and others of its year without a number. One alone is waited for."""
+    papers: list[Paper]
+    others: list[Paper] = []
+    if at_once == 1:
+        [papers] = read_together(_locked_papers(model).query(paper_id))
+    else:
+        papers, others = read_together(
+            _locked_papers(model, skip_locked=True).query(paper_id),
+            _locked_backlog(model, at_once - 1).query(paper_id),
+        )
+    return next(iter(papers), None), others
+
+
+@cache
+def _locked_papers(model: type[Paper], *, skip_locked: bool = False) -> CompiledRead[[int], Paper]:
+    def build(paper_id: int) -> QuerySet[Paper]:
+        papers = model._default_manager.select_for_update(no_key=True, skip_locked=skip_locked)
+        return papers.filter(pk=paper_id)
+
+    return CompiledRead(build)
+
+
+@cache
+def _locked_backlog(model: type[Paper], most: int) -> CompiledRead[[int], Paper]:
+    def build(paper_id: int) -> QuerySet[Paper]:
+        papers = model._default_manager
+        same = {name: Subquery(papers.filter(pk=paper_id).values(name)) for name in ("series", "year")}
+        waiting = papers.filter(number=None, **same).exclude(pk=paper_id).order_by("pk")
+        return waiting.select_for_update(no_key=True, skip_locked=True)[:most]
+
+    return CompiledRead(build)
+
+
+def _give_numbers(model: type[Paper], batch: list[Paper]) -> list[Write]:
+    """The next ones of their year, which all of them share, and what writes them."""
     counter = ReceiptCounter(series=batch[0].series, year=batch[0].year, last=len(batch))
     counted = "ON CONFLICT (series, year) DO UPDATE SET last = payment_receiptcounter.last + excluded.last"
-    insert = insert_rows(counter, conflict=f"{counted} RETURNING last")
-    with connection.cursor() as cursor:
-        cursor.execute(insert.sql, insert.parameters)
-        [last] = cursor.fetchone()
-    for number, each in enumerate(batch, last - len(batch) + 1):
+    written = write_returning(insert_rows(counter, conflict=f"{counted} RETURNING last"))
+    assert written is not None  # noqa: S101 - new or counted
+    for number, each in enumerate(batch, written[0] - len(batch) + 1):
         each.number = number
-    write_together([update_row(model, {"id": each.pk}, {"number": each.number}) for each in batch])
+    return [update_row(model, {"id": each.pk}, {"number": each.number}) for each in batch]
 
 
 def receipt_of(payment: Payment) -> Receipt | None:

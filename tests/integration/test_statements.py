@@ -23,14 +23,14 @@ pytestmark = [pytest.mark.postgresql, pytest.mark.django_db(transaction=True)]
 PAYMENTS = "/api/payments/payments/"
 # With BEGIN and COMMIT. SQLite runs what PostgreSQL takes as one statement one by one: no server is far away.
 MOST = {
-    "webhook": 5,
+    "webhook": 4,
     "process-cart": 8,
     "process-cart with a key": 10,
-    "check-booking": 15,
+    "check-booking": 14,
     # Of the worker: one row of each kind, found, claimed, worked on and released.
-    "worker: a status that books": 9,
+    "worker: a status that books": 8,
     "worker: a mail with its receipt": 21,
-    "worker: the number of a receipt": 13,
+    "worker: the number of a receipt": 7,
 }
 MORE_ON_SQLITE = 20
 

@@ -18,8 +18,17 @@ from booking.models import Checkout, PromoCode
 from booking.services import carts, checkouts, hold_limits, places
 from core.compiled import CompiledRead, CompiledWrite, NotCompilable, compile_all
 from core.databases import read_together, reserving_keys, update_rows, write_together
+from notifications import sending
 from notifications.models import Notification
-from payment.models import Payment, PaymentAttempt, Refund, WebhookDelivery, WebhookEvent
+from payment.models import (
+    CreditNote,
+    Payment,
+    PaymentAttempt,
+    Receipt,
+    Refund,
+    WebhookDelivery,
+    WebhookEvent,
+)
 from payment.services import at_once, checkout, leases, notification_delivery, receipts, transitions, webhooks
 from tests.harness import ROOT, builders
 from tests.unit.payment.builders import make_payment
@@ -58,6 +67,15 @@ READS = {
         (receipts._paying_entries, (1,)),
         (receipts._bookings_of_checkout, (1,)),
         (receipts._returning_entries, (1,)),
+        *(
+            (read, (1,))
+            for paper in (Receipt, CreditNote)
+            for read in (
+                receipts._locked_papers(paper),
+                receipts._locked_papers(paper, skip_locked=True),
+                receipts._locked_backlog(paper, 49),
+            )
+        ),
     ],
     "payment/services/transitions.py": [
         (transitions._locked_attempts("payment__user"), (1,)),
@@ -94,6 +112,7 @@ VALUES = {
         *((hold_limits._holds_of_network(is_confirmed), ("a", NOW, LATER)) for is_confirmed in (False, True)),
         *((hold_limits._holds_of_slot(is_confirmed), (1, "a")) for is_confirmed in (False, True)),
     ],
+    "notifications/sending.py": [(sending._mails_before(20), ("a@example.com", NOW, LATER))],
     "payment/services/leases.py": [
         *((leases._free_constant_rows(kind, job), (NOW, LATER)) for kind, job in CONSTANT.items()),
         *((leases._constant_row(job), (NOW, 1)) for job in CONSTANT.values()),
