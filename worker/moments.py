@@ -15,7 +15,7 @@ from django.db.models import Exists, QuerySet
 from django.db.models.functions import Now
 from django.utils import timezone
 
-from core.databases import scalar_columns
+from core.databases import Query, read_together, scalar_columns
 from diagnostics.runner import failing_since, next_regular_run, regular_runs
 from payment.models import WorkLease
 from payment.services.leases import WHOLE_KIND, Job
@@ -45,9 +45,8 @@ class Question:
 
 def read_due_moments() -> DueMoments:
     """Asks the database, by its own clock. Work that is kept by no rows (`reconcile`) is not in it."""
-    with connection.cursor() as cursor:
-        cursor.execute(*_statement(connection.vendor))
-        clock, *values = cursor.fetchone()
+    sql, parameters = _statement(connection.vendor)
+    [(clock, *values)] = read_together(Query(sql, parameters, lambda rows: rows[0]))
     now = clock or timezone.now()
     moments = [
         (question.kind, question.moment(as_moment(value), now))
@@ -59,11 +58,17 @@ def read_due_moments() -> DueMoments:
 
 
 @cache
-def _statement(vendor: str) -> tuple[str, tuple[Any, ...]]:
-    """SQLite uses the clock of this machine."""
+def _statement(vendor: str) -> tuple[str, list[Any]]:
+    """SQLite uses the clock of this machine.
+
+    PostgreSQL plans it for longer than it takes, and plans it once when it has no parameters: they never change.
+    """
     columns, parameters = scalar_columns([question.rows for question in _questions()])
-    clock = "clock_timestamp()" if vendor == "postgresql" else "NULL"
-    return f"SELECT {', '.join([clock, *columns])}", tuple(parameters)
+    if vendor != "postgresql":
+        return f"SELECT {', '.join(['NULL', *columns])}", parameters
+    sql = f"SELECT {', '.join(['clock_timestamp()', *columns])}"
+    written: str = connection.ops.compose_sql(sql, parameters)  # type: ignore[attr-defined]
+    return written.replace("%", "%%"), []
 
 
 @cache
