@@ -4,7 +4,7 @@ from fpdf import FPDF
 from fpdf.enums import PDFResourceType
 from fpdf.fonts import TTFFont
 
-from notifications.font_embedding import font_of_document, keep_shown_glyphs
+from notifications.font_embedding import FontProducer, font_of_document
 from notifications.pdf_text import Colour, text_object
 from notifications.receipt import Rows
 from notifications.typesetting import Line, set_lines
@@ -63,9 +63,7 @@ class PdfDocument(FPDF):
 
     def to_bytes(self) -> bytes:
         """The finished PDF."""
-        for name, font in self.embedded_fonts.items():
-            keep_shown_glyphs(name, font)
-        return bytes(self.output())
+        return bytes(self.output(output_producer_class=FontProducer))
 
     def _lines(self, text: str, size: int, width: float, style: str) -> list[Line]:
         lines, missing = set_lines(text, width / self._millimetres(1, size), is_bold=style == "B")
