@@ -8,8 +8,20 @@ import threading
 
 import pytest
 from django.test import Client
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from core.logging import ConsoleFormatter, JsonFormatter, log_dead_threads, redact
+from core.logging import (
+    CREDENTIAL,
+    MAIL,
+    PAN,
+    PHONE,
+    SIGNED,
+    ConsoleFormatter,
+    JsonFormatter,
+    log_dead_threads,
+    redact,
+)
 from tests.harness import ROOT
 from tests.harness.environment import WANTED
 
@@ -162,6 +174,14 @@ def test_signed_links_are_not_logged():
     token = "Mg:1xVEmX:" + "T" * 43
 
     assert token not in redact(f"/pay/{token}/")
+
+
+@pytest.mark.parametrize("pattern", [CREDENTIAL, SIGNED, MAIL, PHONE, PAN])
+@given(data=st.data())
+@settings(max_examples=20, deadline=None)
+def test_no_pattern_is_left_out_that_would_find_something(pattern, data):
+    text = data.draw(st.from_regex(pattern))
+    assert redact(text) != text
 
 
 def test_an_exception_stays_on_its_line():
