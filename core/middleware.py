@@ -54,6 +54,8 @@ HANDLERS: dict[int, Callable[[HttpRequest], HttpResponse]] = {
 }
 CATCH_ALL = "(?P<url>.*)$"  # how the admin ends: it matches everything, and is no route
 DOUBLED_SLASHES = re.compile("/{2,}")
+# Paths without a value in them, which are as many as the routes: Django will look for the route once more.
+_fixed_routes: set[tuple[str, str]] = set()
 # Their pages have links that are relative to the address in the browser.
 REDIRECTED_PREFIX = "/admin/"
 
@@ -175,10 +177,18 @@ def matching_path(path: str) -> str:
 
 
 def _is_route(path: str) -> bool:
+    key = (settings.ROOT_URLCONF, path)
+    if key in _fixed_routes:
+        return True
     try:
-        return not resolve(path).route.endswith(CATCH_ALL)
+        found = resolve(path)
     except Resolver404:
         return False
+    if found.route.endswith(CATCH_ALL):
+        return False
+    if not found.kwargs and not found.args:
+        _fixed_routes.add(key)
+    return True
 
 
 class BodyMiddleware:

@@ -312,15 +312,15 @@ class Session(requests.Session):
         token = _in_flight.set(in_flight)
         try:
             seconds = in_flight.remaining_seconds()
-            response = self.request(
-                method,
-                url,
-                data=body or None,
-                headers=dict(headers or {}),
-                proxies={"http": proxy, "https": proxy} if proxy else {},
-                timeout=(seconds, seconds),
-                allow_redirects=False,
+            # Not by `request`: it looks for cookies, redirects and settings of the environment each time.
+            request = requests.PreparedRequest()
+            request.prepare(method, url, headers={**self.headers, **(headers or {})}, data=body or None)
+            response = self.get_adapter(url).send(
+                request,
                 stream=True,
+                timeout=(seconds, seconds),
+                verify=True if self.verify is None else self.verify,
+                proxies={"http": proxy, "https": proxy} if proxy else {},
             )
             in_flight.reach(Stage.HEADERS)
             body_read = _read_body(response, in_flight)

@@ -1,7 +1,7 @@
 import logging
 
 from django.core.cache import cache
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from drf_spectacular.utils import OpenApiTypes, extend_schema
 from rest_framework.decorators import action
 from rest_framework.request import Request
@@ -27,11 +27,11 @@ class EmptyCall(Refusal):
     default_detail = "This call has no body. Nothing was kept; please send it again."
 
 
-class KeptResponse(Response):
+class KeptResponse(HttpResponse):
     """Processes the event after the answer is sent: PhonePe waits three seconds at most and must not wait for us."""
 
     def __init__(self, event: WebhookEvent) -> None:
-        super().__init__({"success": True, "message": "kept"})
+        super().__init__(b'{"success":true,"message":"kept"}', content_type="application/json")
         self.event = event
 
     def close(self) -> None:
@@ -58,7 +58,7 @@ class WebhookViewSet(ViewSet):
         ),
     )
     @action(detail=False, methods=["post"])
-    def phonepe(self, request: Request) -> Response:
+    def phonepe(self, request: Request) -> HttpResponse:
         raw: HttpRequest = request._request
         if not raw.body.strip():
             raise EmptyCall
