@@ -1,5 +1,6 @@
 """Contenders that do the same by turns, in one process: a slow machine slows all of them, and their ratios count."""
 
+import gc
 import os
 import statistics
 import time
@@ -16,6 +17,8 @@ def alternate(contenders: Contenders, rounds: int, times: int, floor: str) -> di
     spent: dict[str, list[tuple[float, float, float]]] = {name: [] for name in contenders}
     for work in contenders.values():
         work()  # connections, tokens, caches
+    gc.collect()
+    gc.freeze()  # as `okpuja.gunicorn_config` does
     for _ in range(rounds):
         for name, work in contenders.items():
             wall, processor, database = time.perf_counter(), time.process_time(), _postgresql_seconds()

@@ -4,6 +4,7 @@ By turns in one process, over one database: the same rows by plain psycopg, a pl
 that checks nothing (`bench.floor`), and ours. PhonePe is in the same process and keeps no rows; psycopg asks nobody.
 """
 
+import io
 import os
 import sys
 import uuid
@@ -42,19 +43,24 @@ def prepare(url: str) -> None:
 
 def measure(url: str, rounds: int, times: int) -> None:
     import psycopg  # noqa: PLC0415
-    from django.test import Client  # noqa: PLC0415
 
     from bench.contest import alternate  # noqa: PLC0415
     from bench.figures import print_figure  # noqa: PLC0415
-    from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
+    from bench.floor import application  # noqa: PLC0415
 
-    payments, client = open_payments(3 * (rounds * times + 1)), Client()
+    payments = open_payments(3 * (rounds * times + 1))
     written = [list(statements(next(payments))) for _ in range(rounds * times + 1)]
+    requests = [request(payment) for payment in payments]
 
     def call(path: str) -> None:
-        attempt = next(payments).attempts.get()
-        headers, body = webhook(attempt.merchant_order_id, attempt.amount_paise)
-        assert client.post(path, body, "application/json", headers=headers).status_code == 200
+        """As a server calls the application: Django's test client does more."""
+        answers: list[str] = []
+        response = application(
+            {**requests.pop(), "PATH_INFO": path}, lambda status, _: answers.append(status)
+        )
+        b"".join(response)
+        response.close()  # type: ignore[attr-defined]
+        assert answers == ["200 OK"]
 
     with psycopg.connect(url, autocommit=True) as connection:
 
@@ -75,6 +81,18 @@ def measure(url: str, rounds: int, times: int) -> None:
 
     booked, told = Payment.objects.filter(fulfilment="BOOKED").count(), 3 * (rounds * times + 1)
     assert booked == told, f"{booked} of {told} are booked"
+
+
+def request(payment: Any) -> dict[str, Any]:
+    """The call of PhonePe that says that it is paid, as WSGI has it."""
+    from django.test import RequestFactory  # noqa: PLC0415
+
+    from tests.harness.paid_phonepe import webhook  # noqa: PLC0415
+
+    attempt = payment.attempts.get()
+    headers, body = webhook(attempt.merchant_order_id, attempt.amount_paise)
+    post = RequestFactory().post(WEBHOOK, body, "application/json", headers=headers)
+    return {**post.environ, "wsgi.input": io.BytesIO(body)}
 
 
 def open_payments(count: int) -> Iterator[Any]:
