@@ -5,10 +5,8 @@ import os
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
 from urllib.parse import urlsplit
 
-import dj_database_url
 from corsheaders.defaults import default_headers
 from django.core.exceptions import ImproperlyConfigured
 from dotenv import load_dotenv
@@ -23,6 +21,7 @@ from okpuja.environment import (
     choice,
     colour,
     credential,
+    database,
     former_credentials,
     frontend,
     header_name,
@@ -227,42 +226,12 @@ DATABASE_POOL_SIZE = number("DATABASE_POOL_SIZE", 20, at_least=2, at_most=1_000)
 # PostgreSQL plans the statements of a payment once on each connection. Noticed by itself: a pooler in transaction mode.
 DATABASE_PREPARED_STATEMENTS = boolean("DATABASE_PREPARED_STATEMENTS", True)
 
-
-def database(url: str, setting: str = "DATABASE_URL") -> dict[str, Any]:
-    try:
-        config: dict[str, Any] = dict(dj_database_url.parse(url))
-    except ValueError as error:
-        raise ImproperlyConfigured(f"{setting} must be like postgresql://user:password@host/name") from error
-    if config["ENGINE"].endswith("sqlite3"):
-        # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
-        # write, and two requests that have both read then fail at once with "database is locked".
-        config["OPTIONS"] = {
-            "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
-            "timeout": 5,
-        }
-        return config
-    # A payment waits for a lock for three seconds, then the caller gets "busy" and may try again. JIT has compiled
-    # statements for three seconds that PostgreSQL expected to read a million rows, and that read a thousand.
-    parameters = {
-        "lock_timeout": 3_000,
-        "statement_timeout": 15_000,
-        "idle_in_transaction_session_timeout": 20_000,
-        "jit": "off",
-    }
-    config["OPTIONS"] = {
-        **config.get("OPTIONS", {}),
-        "options": " ".join(f"-c {name}={value}" for name, value in parameters.items()),
-        "pool": {"min_size": 0, "max_size": DATABASE_POOL_SIZE, "timeout": 5},
-    }
-    return config
-
-
-DATABASES = {"default": database(DATABASE_URL)}
+DATABASES = {"default": database(DATABASE_URL, pool_size=DATABASE_POOL_SIZE)}
 if test_database := secret("TEST_DATABASE_NAME"):
     DATABASES["default"]["TEST"] = {"NAME": test_database}
 if replica := secret("DATABASE_REPLICA_URL"):
-    DATABASES["replica"] = database(replica, "DATABASE_REPLICA_URL") | {"TEST": {"MIRROR": "default"}}
+    standby = database(replica, "DATABASE_REPLICA_URL", pool_size=DATABASE_POOL_SIZE)
+    DATABASES["replica"] = standby | {"TEST": {"MIRROR": "default"}}
     DATABASE_ROUTERS = ["core.replica.Router"]
 CACHE_URL = secret("CACHE_URL", "db://cache")
 CACHES = {

@@ -22,14 +22,6 @@ SQLITE_SECONDS = 0.04  # between two looks at the version of the file
 PROOF_SECONDS = 60  # how often a notification of our own must arrive
 PROOF_WAIT_SECONDS = 1
 RECONNECT_SECONDS = 5
-# A connection that a firewall has forgotten is noticed within a minute: nothing is sent on it while nothing is due.
-KEEP_ALIVE = {
-    "connect_timeout": 5,
-    "keepalives": 1,
-    "keepalives_idle": 30,
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
 LOST = (psycopg.Error, DatabaseError, InterfaceError, OSError)
 
 
@@ -139,7 +131,7 @@ class PostgresWakeUp(WakeUp):
         super().close()
 
     def _connect(self) -> psycopg.Connection:
-        parameters = connection.get_connection_params() | KEEP_ALIVE | {"autocommit": True}
+        parameters = connection.get_connection_params() | {"autocommit": True}
         listening: psycopg.Connection = psycopg.connect(**parameters)
         listening.execute(f"LISTEN {CHANNEL}")
         return listening

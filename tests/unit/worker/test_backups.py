@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from core.encrypted_files import EncryptedWriter
-from okpuja.settings import database
+from okpuja.environment import database
 from tests.harness.databases import ON_POSTGRESQL, empty_database, query
 from tests.unit.payment.builders import make_payment
 from worker.backups import BackupFailed, delete_old, make_backup, newest, restore, verify

@@ -6,7 +6,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import CommandError, CommandParser
 
 from core.printable import PrintableCommand
-from okpuja.settings import database
+from okpuja.environment import database
 from worker.backups import BackupFailed, newest, restore, verify
 
 

@@ -1,0 +1,14 @@
+"""What connections to the database are told before anything else."""
+
+from okpuja.environment import database
+
+
+def test_a_schema_of_its_own_is_kept_beside_our_limits():
+    options = database("postgresql://shop@db/shared?currentSchema=shop")["OPTIONS"]["options"]
+    assert options.endswith(" -c search_path=shop")
+    assert "-c lock_timeout=3000" in options
+
+
+def test_the_limits_of_a_connection_can_be_changed_by_its_address():
+    options = database("postgresql://shop@db/shop?keepalives_idle=60&sslmode=require")["OPTIONS"]
+    assert (int(options["keepalives_idle"]), options["sslmode"]) == (60, "require")
