@@ -16,6 +16,7 @@ the caller which part failed; `hop`, `host` and `port` in the log tell the perso
 
 import logging
 import math
+import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
@@ -31,6 +32,7 @@ from rest_framework.response import Response
 
 from core.language import ENGLISH, Text, language_of
 from core.logging import request_id
+from core.prepared import StalePlan
 
 logger = logging.getLogger(__name__)
 
@@ -199,7 +201,10 @@ def permission_denied(request: HttpRequest, exception: Exception | None = None) 
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
-    """A bug of ours: the log has the stack, the caller gets the request id."""
+    """A bug of ours: the log has the stack, the caller gets the request id. A database without an answer is no bug."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the error
+    if isinstance(error, (OperationalError, InterfaceError)):
+        return refusal_response(request, _database_refusal(error))
     logger.error(
         "internal error: our code raised an exception", extra={"hop": "own_code", "path": request.path}
     )
@@ -231,13 +236,17 @@ def _database_refusal(error: DatabaseError | InterfaceError) -> Unavailable:
         address = {"host": target["HOST"], "port": target.get("PORT") or 5432}
     else:  # SQLite, or PostgreSQL by its local socket
         address = {"host": "", "port": "", "file": str(target.get("NAME", ""))}
-    logger.error("the database is down or busy", extra={"hop": "database", "code": refusal.code, **address})
+    cause = type(error.__cause__ or error).__name__  # its text may hold a row
+    fields = {"hop": "database", "code": refusal.code, "cause": cause}
+    logger.error("the database is down or busy", extra={**fields, **address})
     return refusal
 
 
 def is_busy(error: Exception) -> bool:
-    """Deadlock, lock timeout, SQLite's "database is locked": the caller may repeat the request in a moment."""
+    """Deadlock, lock timeout, SQLite's "database is locked", a migration: the caller may repeat it in a moment."""
     cause = error.__cause__
+    if isinstance(error, StalePlan):
+        return True
     return getattr(cause, "sqlstate", None) in BUSY_SQLSTATES or "locked" in str(error)
 
 

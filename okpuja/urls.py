@@ -35,4 +35,4 @@ urlpatterns = [
 handler400 = "core.errors.bad_request"
 handler403 = "core.errors.permission_denied"
 handler404 = "storefront.views.page.not_found"
-handler500 = "core.errors.server_error"
+handler500 = "storefront.views.page.server_error"

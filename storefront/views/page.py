@@ -1,5 +1,6 @@
 """What all pages of the shop have in common: the switch, the language, who is signed in, errors for people."""
 
+import sys
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, ClassVar
@@ -20,6 +21,7 @@ from django.views import View
 from rest_framework.exceptions import APIException, Throttled
 
 from accounts.models import User
+from core import errors
 from core.errors import add_retry_after, handle_exception, page_not_found, translated
 from core.language import language_of
 from core.networks import client_address, network_of
@@ -164,13 +166,24 @@ def trouble_page(request: HttpRequest, error: Exception, language: str) -> HttpR
 
 def not_found(request: HttpRequest, exception: Exception | None = None) -> HttpResponse:
     """For an address that this server does not have: a page for people, JSON for programs."""
-    reads_pages = "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
-    if settings.STOREFRONT and reads_pages:
+    if settings.STOREFRONT and reads_pages(request):
         answer = trouble_page(request, Http404(), language_of(request))
     else:
         answer = page_not_found(request, exception)
     patch_vary_headers(answer, ("Accept",))
     return answer
+
+
+def reads_pages(request: HttpRequest) -> bool:
+    return "text/html" in request.headers.get("Accept", "") and not request.path.startswith("/api/")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Without a database, also at the desk: a page for people, JSON for programs, as of all other errors."""
+    error = sys.exc_info()[1]  # Django calls this while it handles the error
+    if isinstance(error, (OperationalError, InterfaceError)) and reads_pages(request):
+        return trouble_page(request, error, language_of(request))
+    return errors.server_error(request)
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:

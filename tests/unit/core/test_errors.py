@@ -13,6 +13,7 @@ from rest_framework.exceptions import NotAuthenticated, NotFound, Throttled, Val
 
 from core import errors
 from core.errors import Conflict, InvalidField, Refusal, Unavailable, handle_exception
+from core.prepared import StalePlan
 
 
 class PostgresError(Exception):
@@ -40,6 +41,7 @@ def database_says(sqlstate: str) -> OperationalError:
         (database_says("55P03"), 503, "busy"),
         (database_says("57P03"), 503, "database_down"),
         (InterfaceError("connection already closed"), 503, "database_down"),
+        (StalePlan("a prepared statement is no longer valid"), 503, "busy"),
     ],
 )
 def test_every_refusal_has_one_shape(error, status, code):

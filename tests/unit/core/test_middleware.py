@@ -5,6 +5,7 @@ import re
 
 import pytest
 from django.core.exceptions import BadRequest, PermissionDenied, SuspiciousOperation
+from django.db import OperationalError
 from django.http import Http404
 from django.test import Client
 from django.urls import URLPattern, get_resolver, path
@@ -244,6 +245,19 @@ def test_a_stranger_sees_no_stack_while_debug_is_on(settings, urls, header):
     assert b"SECRET_KEY" not in said
     ops = {"X-Ops-Token": settings.OPS_TOKEN}
     assert b"the culprit" in client.get("/fails/", headers={header: "203.0.113.9", **ops}).content
+
+
+@pytest.mark.parametrize("reader", ["a program", "a person"])
+def test_without_a_database_no_page_calls_itself_broken(urls, reader):
+    client = failing(urls, OperationalError("connection refused"))
+    headers = {"Accept": "text/html"} if reader == "a person" else {}
+    answer = client.get("/fails/", headers=headers)
+    assert (answer.status_code, answer["Retry-After"]) == (503, "2")
+    assert "Our database does not answer." in answer.content.decode()
+    if reader == "a person":
+        assert "<h1>A moment, please</h1>" in answer.content.decode()
+    else:
+        assert answer.json()["code"] == "database_down"
 
 
 @pytest.fixture
