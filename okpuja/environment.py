@@ -325,9 +325,10 @@ def database(url: str, setting: str = "DATABASE_URL", *, pool_size: int = 20) ->
     if config["ENGINE"].endswith("sqlite3"):
         # IMMEDIATE takes the write lock when a transaction begins. Django's default takes it at the first
         # write, and two requests that have both read then fail at once with "database is locked".
+        # FULL: what PhonePe was told is kept must outlive a power cut. NORMAL may lose the last commits then.
         config["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
-            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL;",
+            "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
             "timeout": 5,
         }
         return config
