@@ -68,7 +68,7 @@ def execute(cursor: Any, *statements: tuple[str, Sequence[Any]], commits: bool =
     """In one round trip, in this order, on PostgreSQL. The cursor has the rows of the first; `nextset` leads on.
 
     `commits`: their transaction ends in the same message, and psycopg finds none to commit.
-    Raises StalePlan in a transaction only: outside of one, the statements are sent once more.
+    Raises StalePlan in a transaction only: outside of one, the statements are sent once more, as they come.
     """
     try:
         _send(cursor, statements, commits)
@@ -80,7 +80,7 @@ def execute(cursor: Any, *statements: tuple[str, Sequence[Any]], commits: bool =
         found.forget(sqlstate)
         if cursor.connection.info.transaction_status.name != "IDLE":
             raise StalePlan("a prepared statement is no longer valid") from error
-        _send(cursor, statements, commits)
+        cursor.execute("; ".join(sql % _literals(cursor, parameters) for sql, parameters in statements))
 
 
 def _send(cursor: Any, statements: Sequence[tuple[str, Sequence[Any]]], commits: bool) -> None:

@@ -144,6 +144,8 @@ def test_a_column_that_a_migration_has_changed_is_read_by_the_same_process(find)
     run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(151)")
     try:
         assert find()
+        assert uses() == [1]  # sent as it came: a second migration at this moment fails nobody
+        assert find()
         run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(150)")
         with transaction.atomic(), pytest.raises(prepared.StalePlan):
             find()
