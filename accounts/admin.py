@@ -67,8 +67,8 @@ class PersonForm(UserChangeForm):
     """What was stored before it was refused must not stop staff from suspending its owner."""
 
     def _get_validation_exclusions(self) -> set[str]:
-        kept = {"email", "phone", "first_name", "last_name"} - {*self.changed_data}
-        return super()._get_validation_exclusions() | kept
+        unchanged = {"email", "phone", "first_name", "last_name"} - {*self.changed_data}
+        return super()._get_validation_exclusions() | unchanged
 
 
 class PasswordForm(AdminPasswordChangeForm):
@@ -107,8 +107,8 @@ class AddressFormSet(BaseInlineFormSet):
         return super().save(commit)
 
     def _defaults(self) -> list[Any]:
-        kept = [form for form in self.forms if form not in self.deleted_forms]
-        return [form for form in kept if getattr(form, "cleaned_data", {}).get("is_default")]
+        forms = [form for form in self.forms if form not in self.deleted_forms]
+        return [form for form in forms if getattr(form, "cleaned_data", {}).get("is_default")]
 
 
 class AddressInline(TabularInline):
@@ -322,8 +322,8 @@ class ApiKeyAdmin(LongList, ModelAdmin):
         obj.pk = made.pk
 
     def response_add(self, request: HttpRequest, obj: ApiKey, *args: Any, **kwargs: Any) -> HttpResponse:
-        made = ApiKey.objects.get(pk=obj.pk)
-        return shown_once(self, request, [(str(made), request.made_key)])  # type: ignore[attr-defined]
+        key = ApiKey.objects.get(pk=obj.pk)
+        return shown_once(self, request, [(str(key), request.made_key)])  # type: ignore[attr-defined]
 
     @admin.action(description=_("Revoke these keys at once"), permissions=["revoke"])
     def revoke(self, request: HttpRequest, queryset: QuerySet[ApiKey]) -> None:
@@ -339,5 +339,5 @@ class ApiKeyAdmin(LongList, ModelAdmin):
         if not good:
             messages.error(request, _("These keys are revoked or expired: make new ones."))
             return None
-        made = [rotate_key(key, by=cast(User, request.user)) for key in good]
-        return shown_once(self, request, [(str(key), raw) for key, raw in made])
+        new_keys = [rotate_key(key, by=cast(User, request.user)) for key in good]
+        return shown_once(self, request, [(str(key), raw) for key, raw in new_keys])

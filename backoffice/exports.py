@@ -218,8 +218,8 @@ def _entries(first: date, last: date) -> QuerySet[LedgerEntry]:
 
 def _sum_of(entries: QuerySet[LedgerEntry], *kinds: str) -> Coalesce:
     """Of the entries about the row of the query around it."""
-    found = entries.filter(kind__in=kinds).order_by().values("payment").annotate(sum=Sum("amount_paise"))
-    return Coalesce(Subquery(found.values("sum")), 0)
+    sums = entries.filter(kind__in=kinds).order_by().values("payment").annotate(sum=Sum("amount_paise"))
+    return Coalesce(Subquery(sums.values("sum")), 0)
 
 
 def bookings(first: date, last: date) -> QuerySet[Booking]:

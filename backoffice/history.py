@@ -128,9 +128,9 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
     earlier = model._default_manager.filter(id=OuterRef("id"), history_id__lt=OuterRef("history_id"))
     latest = earlier.order_by("-history_id").values("history_id")[:1]
     page = [*rows.annotate(former=Subquery(latest))[: PAGE + 1]]
-    shown = page[:PAGE]
-    former = model._default_manager.in_bulk([row.former for row in shown if row.former])
-    names = _names(KINDS[kind][1], shown)
+    events = page[:PAGE]
+    former = model._default_manager.in_bulk([row.former for row in events if row.former])
+    names = _names(KINDS[kind][1], events)
     entries = [
         Entry(
             at=row.history_date,
@@ -141,9 +141,9 @@ def history(kind: str, before: int | None = None) -> tuple[list[Entry], int | No
             reason=_reason(row.history_change_reason or ""),
             changes=[*_changes(row, former.get(row.former))],
         )
-        for row in shown
+        for row in events
     ]
-    return entries, shown[-1].history_id if len(page) > PAGE else None
+    return entries, events[-1].history_id if len(page) > PAGE else None
 
 
 def _reason(text: str) -> str:
@@ -170,13 +170,13 @@ def _names(model: type[Model], entries: list[Any]) -> dict[int, str]:
     return {row.history_id: _name(model, there.get(getattr(row, key)), row) for row in entries}
 
 
-def _name(model: type[Model], found: Any, row: Any) -> str:
-    if model is PackagePrice or (model is Package and found):
-        return _package(found) if found else f"{row.package_id}"
+def _name(model: type[Model], current: Any, row: Any) -> str:
+    if model is PackagePrice or (model is Package and current):
+        return _package(current) if current else f"{row.package_id}"
     if model is User:
-        return str(found or row.id)
+        return str(current or row.id)
     column = {PujaService: "title", PujaCategory: "name", PromoCode: "code", Package: "location"}[model]
-    return localized(found or row, column)
+    return localized(current or row, column)
 
 
 def _time(row: Any, puja: PujaService | None) -> str:

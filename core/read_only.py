@@ -25,12 +25,12 @@ class ReadOnly:
     model: type[Model]
 
     def get_list_display(self, request: HttpRequest) -> list[Any]:
-        return [_shown(self.model, name) for name in super().get_list_display(request)]  # type: ignore[misc]
+        return [_column(self.model, name) for name in super().get_list_display(request)]  # type: ignore[misc]
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         """Amounts as people read them: no form changes these rows."""
         return [
-            (title, {**options, "fields": [_shown(self.model, name) for name in options["fields"]]})
+            (title, {**options, "fields": [_column(self.model, name) for name in options["fields"]]})
             for title, options in super().get_fieldsets(request, obj)  # type: ignore[misc]
         ]
 
@@ -57,9 +57,9 @@ class ReadOnly:
         return show_printable(super().changelist_view(request, *args, **kwargs))  # type: ignore[misc]
 
 
-def _shown(model: type[Model], name: Any) -> Any:
+def _column(model: type[Model], name: Any) -> Any:
     if isinstance(name, (list, tuple)):  # columns of one line
-        return tuple(_shown(model, each) for each in name)
+        return tuple(_column(model, each) for each in name)
     return _amount(model, name) if isinstance(name, str) and name.endswith(PAISE) else name
 
 

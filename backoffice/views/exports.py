@@ -61,9 +61,9 @@ def usual_periods(today: date) -> list[tuple[str, dict[str, date]]]:
 
 def period_links(form: PeriodForm) -> list[tuple[str, str, bool]]:
     """Title, query, whether the form shows this period."""
-    shown = {name: str(form[name].value()) for name in ("first", "last")}
+    of_form = {name: str(form[name].value()) for name in ("first", "last")}
     return [
-        (title, urlencode(period), shown == {name: str(day) for name, day in period.items()})
+        (title, urlencode(period), of_form == {name: str(day) for name, day in period.items()})
         for title, period in usual_periods(timezone.localdate())
     ]
 
@@ -120,8 +120,8 @@ def send_table(
 def reports(request: HttpRequest) -> HttpResponse:
     """What came and went back in a period, by one of DIMENSIONS."""
     form = PeriodForm(request.GET) if "first" in request.GET else PeriodForm(last_month(timezone.localdate()))
-    asked = request.GET.get("by", "")
-    by = asked if asked in DIMENSIONS else "puja"
+    grouping = request.GET.get("by", "")
+    by = grouping if grouping in DIMENSIONS else "puja"
     with reading_replica():
         found = report(by, form.cleaned_data["first"], form.cleaned_data["last"]) if form.is_valid() else None
     return show(

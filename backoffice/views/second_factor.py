@@ -26,9 +26,9 @@ PENDING = "second_factor_pending"  # of the session: a secret that is being set 
 
 
 def code_field(label: Text, **attrs: object) -> forms.CharField:
-    shown = {"autocomplete": "one-time-code", "spellcheck": "false", **attrs}
+    attributes = {"autocomplete": "one-time-code", "spellcheck": "false", **attrs}
     return forms.CharField(
-        label=label, max_length=40, validators=[plain_line], widget=forms.TextInput(attrs=shown)
+        label=label, max_length=40, validators=[plain_line], widget=forms.TextInput(attrs=attributes)
     )
 
 
@@ -92,9 +92,9 @@ def _left(codes: int) -> str:
 
 
 def _following(request: HttpRequest) -> str:
-    asked = request.GET.get("next", "")
-    is_ours = url_has_allowed_host_and_scheme(asked, {request.get_host()}, request.is_secure())
-    return asked if is_ours else reverse("admin:index")
+    next_url = request.GET.get("next", "")
+    is_ours = url_has_allowed_host_and_scheme(next_url, {request.get_host()}, request.is_secure())
+    return next_url if is_ours else reverse("admin:index")
 
 
 @after_password

@@ -68,8 +68,8 @@ def role(request: HttpRequest, pk: int) -> HttpResponse:
         own=own,
         device=device_of(person),
         roles=[
-            (rights.NAMES[name], [rights.WORDS[each] for each in rights.WORDS if each in held])
-            for name, held in rights.ROLES.items()
+            (rights.NAMES[name], [rights.WORDS[each] for each in rights.WORDS if each in names])
+            for name, names in rights.ROLES.items()
         ],
         trail=[(_("Staff"), reverse("desk:staff"))],
     )

@@ -91,10 +91,10 @@ def _write_periods(periods: Collection[Period], by: User | None) -> tuple[list[C
     _lock_services(period.service for period in periods)
     begins = {each.begins for each in periods}
     there = set(ClosedPeriod.objects.filter(begins__in=begins).values_list("service", "begins", "ends"))
-    wanted = {(each.service, each.begins, each.ends): each.reason for each in periods}
+    reasons = {(each.service, each.begins, each.ends): each.reason for each in periods}
     missing = [
         ClosedPeriod(service_id=service, begins=begins, ends=ends, reason=reason, created_by=by)
-        for (service, begins, ends), reason in wanted.items()
+        for (service, begins, ends), reason in reasons.items()
         if (service, begins, ends) not in there
     ]
     made = bulk_create_with_history(missing, ClosedPeriod)
@@ -139,14 +139,14 @@ def set_hours(service: int | None, week: Mapping[int, Collection[Span] | None]) 
         (row.weekday, row.opens, row.closes): row.pk
         for row in OpeningHours.objects.filter(service=service, weekday__in=week)
     }
-    wanted = [
+    added = [
         (weekday, *span) for weekday, spans in week.items() if spans is not None for span in spans or NEVER
     ]
-    ended = [pk for key, pk in before.items() if key not in wanted]
+    ended = [pk for key, pk in before.items() if key not in added]
     OpeningHours.objects.filter(pk__in=ended).delete()
     new = [
         OpeningHours(service_id=service, weekday=weekday, opens=opens, closes=closes)
-        for weekday, opens, closes in wanted
+        for weekday, opens, closes in added
         if (weekday, opens, closes) not in before
     ]
     bulk_create_with_history(new, OpeningHours)
@@ -163,9 +163,9 @@ def bookings_in(periods: Collection[Period]) -> "QuerySet[Booking]":
 
 def _lock_services(services: Iterable[int | None]) -> None:
     """In one order. None stands for all."""
-    wanted = set(services)
+    keys = set(services)
     rows = PujaService.objects.select_for_update(no_key=True).order_by("pk")
-    list((rows if None in wanted else rows.filter(pk__in=wanted)).values_list("pk", flat=True))
+    list((rows if None in keys else rows.filter(pk__in=keys)).values_list("pk", flat=True))
 
 
 def _within(periods: Collection[Period] | Collection[ClosedPeriod], service: str = "service") -> Q:

@@ -161,8 +161,8 @@ def _day(moment: datetime | None) -> str:
 
 def _require_sensible(promo: PromoCode, of: Iterable[str] | None = None) -> None:
     """`of`: the columns that are changed. What was stored before it was refused must not stop a change of others."""
-    kept = {field.name for field in promo._meta.fields} - {*of} if of is not None else None
-    promo.clean_fields(exclude=kept)
+    unchanged = {field.name for field in promo._meta.fields} - {*of} if of is not None else None
+    promo.clean_fields(exclude=unchanged)
     promo.clean()
     promo.validate_unique()
     promo.validate_constraints()
