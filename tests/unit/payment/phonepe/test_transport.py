@@ -513,6 +513,7 @@ os.wait()
     assert run(program) == "another"
 
 
+@pytest.mark.only_postgresql  # SQLite has no pool that others wait for
 @pytest.mark.django_db(transaction=True)
 def test_nobody_waits_for_phonepe_with_a_connection_in_hand():
     connection.ensure_connection()
