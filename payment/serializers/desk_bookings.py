@@ -43,6 +43,16 @@ def desk_rows(bookings: QuerySet[Booking]) -> QuerySet[Booking]:
     return bookings_for_wire(bookings).prefetch_related(PRIESTS)
 
 
+class SumField(RupeesField):
+    """null for staff who may not see payments: `sees_money` of the context."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_null=True, **kwargs)
+
+    def to_representation(self, paise: int) -> Any:
+        return super().to_representation(paise) if self.context["sees_money"] else None
+
+
 class PerformedSerializer(serializers.Serializer[Booking]):
     """Of bookings with PRIESTS. The id is that of an account: some priests have none."""
 
@@ -66,7 +76,7 @@ class DeskBookingSerializer(PerformedSerializer, serializers.ModelSerializer[Boo
     user_phone = PhoneField(source="user.phone", read_only=True)
     service_title = serializers.CharField(source="checkout.puja_title", read_only=True)
     package_name = serializers.CharField(source="checkout.package_type", read_only=True)
-    total_amount = RupeesField(source="checkout.total_paise")
+    total_amount = SumField(source="checkout.total_paise")
     address_full = serializers.SerializerMethodField(help_text="never empty, and never an object")
     selected_date = serializers.DateField(read_only=True)
     selected_time = HourField()
@@ -209,8 +219,8 @@ class OverviewSerializer(serializers.Serializer[Any]):
     overdue_bookings = serializers.IntegerField(help_text="begun, and not completed yet")
     active_employees = serializers.IntegerField(help_text="priests with an account")
     active_services = serializers.IntegerField()
-    total_revenue = RupeesField(help_text="came for these bookings, less what went back, by the ledger")
-    average_booking_value = RupeesField()
+    total_revenue = SumField(help_text="came for these bookings, less what went back, by the ledger")
+    average_booking_value = SumField()
 
 
 class RecentBookingSerializer(PerformedSerializer):
@@ -220,7 +230,7 @@ class RecentBookingSerializer(PerformedSerializer):
     service_title = serializers.CharField(source="checkout.puja_title")
     selected_date = serializers.DateField()
     selected_time = HourField()
-    total_amount = RupeesField(source="checkout.total_paise")
+    total_amount = SumField(source="checkout.total_paise")
     status = serializers.SerializerMethodField()
     is_overdue = serializers.SerializerMethodField()
     booking_age = serializers.SerializerMethodField(help_text="how long ago it was made, in words")

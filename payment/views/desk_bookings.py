@@ -18,7 +18,7 @@ from rest_framework.views import APIView
 from rest_framework.viewsets import GenericViewSet
 
 from accounts.models import User
-from accounts.permissions import HasRight
+from accounts.permissions import HasRight, may
 from booking.models import Booking
 from booking.services.priests import assignable, employees
 from core import serializers
@@ -60,6 +60,7 @@ from payment.services.priests import assign_account
 from payment.services.search import bookings_about
 
 VIEW, CHANGE = HasRight("booking.view_booking"), HasRight("booking.change_booking")
+SEE_MONEY = "payment.view_payment"  # without it, sums are null
 SEE_PRIESTS, ASSIGN = HasRight("booking.view_priest"), HasRight("booking.add_assignment")
 RECENT = 10
 LONGEST_REPORT = timedelta(days=731)
@@ -130,6 +131,9 @@ class DeskBookingViewSet(ListModelMixin, GenericViewSet[Booking]):
     def get_queryset(self) -> QuerySet[Booking]:
         return desk_rows(super().get_queryset())
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "sees_money": may(self.request, SEE_MONEY)}
+
     @extend_schema(operation_id="desk_booking_status", request=StatusRequest, responses=DeskChangeSerializer)
     @action(detail=True, methods=["patch"], permission_classes=(CHANGE,))
     def status(self, request: Request, pk: str) -> Response:
@@ -177,7 +181,7 @@ class DeskBookingViewSet(ListModelMixin, GenericViewSet[Booking]):
         return self._answer(request, pk, _("The booking has been changed."))
 
     def _answer(self, request: Request, pk: str, sentence: Text) -> Response:
-        booking = DeskBookingSerializer(self.get_object()).data
+        booking = self.get_serializer(self.get_object()).data
         return Response({"success": True, **in_both_languages(request, sentence), "booking": booking})
 
 
@@ -226,7 +230,8 @@ class DeskDashboardView(APIView):
         recent = (
             bookings.order_by("-pk").select_related("user", "checkout").prefetch_related(PRIESTS)[:RECENT]
         )
-        shown = DashboardSerializer({"overview": overview(bookings), "recent_bookings": recent}).data
+        found = {"overview": overview(bookings), "recent_bookings": recent}
+        shown = DashboardSerializer(found, context={"sees_money": may(request, SEE_MONEY)}).data
         return Response({"success": True, "data": shown, **shown})
 
 
@@ -247,16 +252,19 @@ class DeskReportsView(APIView):
         return Response({"success": True, "report_type": asked["report_type"], "data": report})
 
     def _revenue(self, period: Period) -> dict[str, Any]:
-        found = revenue_report(period)
-        daily = {
-            day.isoformat(): {"revenue": rupees(money), "bookings": number}
-            for day, (money, number) in found["daily"].items()
-        }
+        found, sees_money = revenue_report(period), may(self.request, SEE_MONEY)
+
+        def shown(paise: int) -> str | None:
+            return rupees(paise) if sees_money else None
+
         return {
-            "total_revenue": rupees(found["total_revenue"]),
+            "total_revenue": shown(found["total_revenue"]),
             "total_bookings": found["total_bookings"],
-            "average_booking_value": rupees(found["average_booking_value"]),
-            "daily_breakdown": daily,
+            "average_booking_value": shown(found["average_booking_value"]),
+            "daily_breakdown": {
+                day.isoformat(): {"revenue": shown(money), "bookings": number}
+                for day, (money, number) in found["daily"].items()
+            },
         }
 
     def _performance(self, period: Period) -> dict[str, Any]:

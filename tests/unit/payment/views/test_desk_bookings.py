@@ -566,6 +566,18 @@ def test_looking_and_changing_are_two_rights(api, alice, booking):
     assert codes(api(clerk)) == ({200}, {400})
 
 
+@pytest.mark.parametrize(("role", "seen"), [("Coordinator", None), ("Support", "1100.00")])
+def test_sums_are_for_those_who_may_see_payments(api, booking, role, seen):
+    client = api(builders.make_staff(role))
+    figures, report = (client.get(f"{DESK}{page}/").json() for page in ("dashboard", "reports"))
+    [day] = report["data"]["daily_breakdown"].values()
+    rows = (*figures["recent_bookings"], *client.get(BOOKINGS).json())
+    figures = [*figures["overview"].items(), *report["data"].items(), *day.items()]
+    revenue = [value for name, value in figures if name.endswith(("revenue", "value"))]
+
+    assert {*revenue, *(row["total_amount"] for row in rows)} == {seen}
+
+
 def test_to_see_priests_and_to_assign_them_are_two_rights(api, alice, booking):
     clerk = builders.make_user("clerk@example.com", is_staff=True)
     path = f"{BOOKINGS}{booking.pk}/assign/"
