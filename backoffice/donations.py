@@ -54,12 +54,19 @@ def _paid() -> QuerySet[Donation]:
     )
 
 
-def lacking_address(donations: "QuerySet[Any]") -> "QuerySet[Donation]":
-    """With a PAN, and without the address that Form 10BD wants beside it: of releases that did not ask for one.
+def lacking_address(year: int) -> "QuerySet[Donation]":
+    """Of donors with a PAN who have told no address with any donation of this year: Form 10BD wants one beside it.
 
-    What went back whole is in no row of the form.
+    What went back whole is in no row of the form. A PAN that no key reads is nobody else's.
     """
-    return donations.filter(address="", left_paise__gt=0).exclude(pan="")
+    counted: QuerySet[Any] = donations_of_year(year).exclude(pan="")
+    counted = counted.filter(left_paise__gt=0)
+    lacking = {each.pk: _pan(each) for each in counted.filter(address="").iterator(CHUNK)}
+    if not lacking:
+        return counted.none()
+    with_address = {_pan(each) for each in counted.exclude(address="").iterator(CHUNK)} - {UNREADABLE}
+    keys = [key for key, pan in lacking.items() if pan not in with_address]
+    return counted.filter(pk__in=keys)
 
 
 @dataclass(frozen=True)

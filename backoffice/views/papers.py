@@ -139,9 +139,8 @@ def donations(request: HttpRequest) -> HttpResponse:
             fields = form.cleaned_data
             export = form_10bd(Approval(fields["registration"], fields["registered_on"]))
             return send_table(request, "form-10bd", export, kind, date(year, 4, 1), date(year + 1, 3, 31))
-    below, rows = _key(request.GET.get("below", "")), donations_of_year(year)
-    only_lacking = request.GET.get("lacking") == "address"
-    rows = lacking_address(rows) if only_lacking else rows
+    below, only_lacking = _key(request.GET.get("below", "")), request.GET.get("lacking") == "address"
+    rows = lacking_address(year) if only_lacking else donations_of_year(year)
     found = [*(rows.filter(payment__receipt__number__lt=below) if below else rows)[: ON_A_PAGE + 1]]
     shown = found[:ON_A_PAGE]
     return show(
