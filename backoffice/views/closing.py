@@ -23,7 +23,7 @@ from accounts.models import User
 from backoffice import rights
 from backoffice.forms import PujaField, ReasonForm
 from backoffice.pages import desk_page, may, row_id, sentence_of, show
-from booking.models import PujaService, Slot
+from booking.models import ClosedPeriod, PujaService, Slot
 from booking.services.carts import FURTHEST
 from payment.models import Closure, ClosureItem, Refund
 from payment.services.closures import (
@@ -32,6 +32,7 @@ from payment.services.closures import (
     Span,
     approve_closure,
     carry_out_at_once,
+    closures_of,
     plan_closure,
     requests_of,
     sample_messages,
@@ -109,11 +110,12 @@ def closing(request: HttpRequest) -> HttpResponse:
         try:
             if request.method == "POST" and reason.is_valid():
                 return _start(request, span, by, reason.cleaned_data)
+        except APIException as refusal:  # the page is shown again, with what was chosen and written
+            messages.error(request, sentence_of(refusal))
+            reason = ReasonForm()
+        try:
             plan = plan_closure(span, by)
         except APIException as refusal:
-            if request.method == "POST":
-                messages.error(request, sentence_of(refusal))
-                return redirect(request.get_full_path())
             problem = sentence_of(refusal)
     if not reason.is_bound:
         written = request.POST.get("reason", "")
@@ -127,6 +129,7 @@ def closing(request: HttpRequest) -> HttpResponse:
         plan=plan,
         rows=_rows(plan, chosen) if plan else [],
         sums=_sums(plan, chosen) if plan else {},
+        closed=_closed_before(plan) if plan else [],
         problem=problem,
         samples=sample_messages(plan) if plan else [],
         reason=reason,
@@ -222,6 +225,12 @@ def _start(request: HttpRequest, span: Span, by: User, fields: dict[str, Any]) -
     started = start_closure(span, _choices(request), fields["reason"], by, form=form, seen=fields["seen"])
     carry_out_at_once(started)
     return redirect("desk:closure", pk=started.pk)
+
+
+def _closed_before(plan: Plan) -> list[tuple[ClosedPeriod, Closure | None]]:
+    """Who closed it, with what they decided about its bookings."""
+    decisions = closures_of(plan.closed)
+    return [(period, decisions.get(period.pk)) for period in plan.closed]
 
 
 def _choices(request: HttpRequest) -> dict[int, str]:

@@ -19,7 +19,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
-from booking.models import ON_SALE, Booking, Slot, SlotHold
+from booking.models import ON_SALE, Booking, ClosedPeriod, Slot, SlotHold
 from booking.services import NoticeTooShort, SlotGone, earliest_move, free_slots_of, lead_time
 from booking.services.openings import Period, close_periods
 from core.errors import Refusal, translated
@@ -37,6 +37,7 @@ from payment.states import RefundState
 Then = ClosureItem.Then
 MOST_BOOKINGS = 200  # of one closure: more than a day has
 MOST_SLOTS = 2_000  # free times that are looked at
+MOST_PERIODS = 50  # closed ones that a page names
 FREE_AHEAD = timedelta(days=60)  # a booking is moved at most so far
 OPEN_REASON = "…"  # in the samples of the mails, until staff have written it
 SECONDS_AT_ONCE = 3  # then the worker does the rest
@@ -69,6 +70,11 @@ class Span:
         found = Slot.objects.filter(self.condition)
         return found.filter(service=self.service_id) if self.service_id else found
 
+    def closed_periods(self) -> QuerySet[ClosedPeriod]:
+        """In which a part of it is closed already, the oldest first."""
+        found = ClosedPeriod.objects.filter(begins__lt=self.starts_before, ends__gt=self.starts_from)
+        return (found.of(self.service_id) if self.service_id else found).order_by("pk")
+
 
 @dataclass(frozen=True)
 class PlannedBooking:
@@ -94,11 +100,27 @@ class PlannedBooking:
 
 @dataclass(frozen=True)
 class Plan:
-    """`alone_paise`: what this person may still send back alone; 0 without the right to refund."""
+    """`alone_paise`: what this person may still send back alone; 0 without the right to refund.
+
+    `closed`: whoever closed a part of it before, or decided about its bookings.
+    """
 
     items: list[PlannedBooking]
     open_slots: int
     alone_paise: int
+    closed: list[ClosedPeriod]
+    span: Span
+
+    @property
+    def is_done(self) -> bool:
+        """All of it is closed, and no booking of it is left to decide about."""
+        is_closed = any(
+            each.begins <= self.span.starts_from
+            and each.ends >= self.span.starts_before
+            and each.service_id in (None, self.span.service_id)
+            for each in self.closed
+        )
+        return is_closed and not any(item.options for item in self.items)
 
     @property
     def left_paise(self) -> int:
@@ -106,27 +128,41 @@ class Plan:
 
     @property
     def seen(self) -> str:
-        """The same as long as nothing of what is shown has changed."""
-        shown = [
-            (
-                item.booking.pk,
-                item.booking.starts_at,
-                item.left_paise,
-                item.move_to and item.move_to.pk,
-                item.options,
-            )
-            for item in self.items
-        ]
-        return hashlib.sha256(json.dumps(shown, default=str).encode()).hexdigest()[:32]
+        """The same as long as nothing of what is shown has changed, and nobody else has closed any of it."""
+        return f"{self.seen_bookings}.{_digest([each.pk for each in self.closed])}"
+
+    @property
+    def seen_bookings(self) -> str:
+        return _digest(
+            [
+                (
+                    item.booking.pk,
+                    item.booking.starts_at,
+                    item.left_paise,
+                    item.move_to and item.move_to.pk,
+                    item.options,
+                )
+                for item in self.items
+            ]
+        )
 
 
-def plan_closure(span: Span, by: User) -> Plan:
+def _digest(facts: Any) -> str:
+    return hashlib.sha256(json.dumps(facts, default=str).encode()).hexdigest()[:24]
+
+
+def plan_closure(span: Span, by: User, made: Collection[ClosedPeriod] = ()) -> Plan:
     """What can become of each booking of this time. Reads only; the same number of queries for any number of bookings.
 
-    Raises TooMany.
+    `made`: periods of the caller; of what is closed, only what was there before them is told. Raises TooMany.
     """
+    closed = span.closed_periods().select_related("service", "created_by")
+    if made:
+        closed = closed.filter(pk__lt=min(each.pk for each in made))
     requests = awaiting_refund_of_all().filter(payment__checkout=OuterRef("checkout"))
-    found = span.bookings().annotate(awaits_approval=Exists(requests)).order_by("starts_at", "pk")
+    decided = ClosureItem.objects.filter(booking=OuterRef("pk"), outcome=ClosureItem.Outcome.WAITING)
+    found = span.bookings().annotate(awaits_approval=Exists(requests), is_decided=Exists(decided))
+    found = found.order_by("starts_at", "pk")
     bookings = [*found.select_related("user", "checkout__payment")[: MOST_BOOKINGS + 1]]
     if len(bookings) > MOST_BOOKINGS:
         raise TooMany
@@ -154,7 +190,7 @@ def plan_closure(span: Span, by: User) -> Plan:
         for booking in bookings
     ]
     alone = max(settings.REFUND_SECOND_PERSON_ABOVE * 100 - sent_back_alone(by), 0) if by.holds(RIGHT) else 0
-    return Plan(items, span.slots().filter(ON_SALE).count(), alone)
+    return Plan(items, span.slots().filter(ON_SALE).count(), alone, [*closed[:MOST_PERIODS]], span)
 
 
 def sample_messages(plan: Plan) -> list[MessagePreview]:
@@ -181,6 +217,8 @@ def _rehearsed(item: PlannedBooking, then: str, payment: Payment) -> object:
 
 def _waits_because(booking: Any) -> str:
     """Why it is left as it is; "" if staff decide about it."""
+    if booking.is_decided:
+        return str(_("somebody has decided about it, and it is done in a moment"))
     if booking.awaits_approval:
         return str(_("its refund waits for a second person"))
     return (
@@ -194,14 +232,18 @@ def start_closure(
     """Closes the time for all pujas or one, also those without slots, and stores what becomes of each booking.
 
     `choices` by the primary key of a booking; without one the first option of the plan, "" to leave it. The same form
-    twice is one closure. Raises ChangedMeanwhile when the bookings are not those that were shown; TooMany.
+    twice is one closure. Raises ChangedMeanwhile when the bookings are not those that were shown, or somebody else has
+    closed the time since; TooMany.
     """
-    if existing := Closure.objects.filter(form=form).first():
+    plan = plan_closure(span, by)
+    if existing := Closure.objects.filter(
+        form=form
+    ).first():  # after the plan, which the first click may have changed
         return existing
-    if plan_closure(span, by).seen != seen:
+    if plan.seen_bookings != seen.partition(".")[0]:
         raise ChangedMeanwhile
     period = Period(span.starts_from, span.starts_before, span.service_id, reason)
-    close_periods([period], by)  # no payment under way becomes a booking there any more
+    made = close_periods([period], by).made  # no payment under way becomes a booking there any more
     with transaction.atomic():
         closure, is_new = Closure.objects.get_or_create(
             form=form,
@@ -214,7 +256,13 @@ def start_closure(
         )
         if not is_new:
             return closure
-        plan = plan_closure(span, by)
+        plan = plan_closure(span, by, made)
+        if plan.seen != seen and plan.seen_bookings == seen.partition(".")[0]:
+            raise ChangedMeanwhile(
+                _(
+                    "Somebody else has closed this time since you looked, so nothing was done by you: look again."
+                )
+            )
         if plan.seen != seen:
             raise ChangedMeanwhile(
                 _(
@@ -223,6 +271,16 @@ def start_closure(
             )
         ClosureItem.objects.bulk_create(_items(closure, plan, choices))
     return closure
+
+
+def closures_of(periods: Collection[ClosedPeriod]) -> dict[int, Closure]:
+    """The newest decision about the bookings of each closed period, by its key; without those that had none."""
+    found = Closure.objects.filter(starts_from__in=[each.begins for each in periods]).order_by("pk")
+    newest: dict[tuple[int | None, datetime, datetime], Closure] = {
+        (each.by_id, each.starts_from, each.starts_before): each for each in found
+    }
+    keys = [(each.pk, (each.created_by_id, each.begins, each.ends)) for each in periods]
+    return {pk: newest[key] for pk, key in keys if key in newest}
 
 
 def carry_out_at_once(closure: Closure) -> None:

@@ -138,6 +138,31 @@ def test_a_booking_that_changed_while_staff_looked_stops_the_closure_with_a_mess
     assert Slot.objects.filter(ON_SALE, pk=slot.pk).exists()
 
 
+def test_who_closes_second_reads_who_was_faster_and_keeps_what_they_chose(booked, url, desk, monkeypatch):
+    monkeypatch.setattr("payment.services.closures.SECONDS_AT_ONCE", -1)  # all of it is left to the worker
+    kept, other = booked(2)
+    first, second = desk("Manager"), desk("Owner")
+    form = form_of(second.get(url), reason="It rains.", **{f"then-{kept.pk}": "REFUND"})
+    first.post(url, form_of(first.get(url), **{f"then-{booking.pk}": "" for booking in (kept, other)}))
+    closure = Closure.objects.get()
+
+    late = second.post(url, form)
+    shown = text(late)
+    assert "Somebody else has closed this time since you looked" in shown
+    assert f"Closed by {closure.by.username}" in shown
+    assert reverse("desk:closure", args=[closure.pk]) in late.content.decode()
+    assert 'value="It rains."' in late.content.decode()
+    assert Closure.objects.get() == closure
+
+    second.post(
+        url, form_of(late, reason="It rains.", **{f"then-{each.pk}": "REFUND" for each in (kept, other)})
+    )
+    shown = text(second.get(url))  # what the first left as it was is decided now, once
+    assert "Nothing of it is left to decide." in shown
+    assert "Close, and do this" not in shown
+    assert ClosureItem.objects.count() == 2
+
+
 def test_the_second_person_approves_a_closed_day_at_once(booked, url, desk, settings):
     settings.REFUND_SECOND_PERSON_ABOVE = 3_000
     booked(3)

@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.utils.translation import override
 from rest_framework.exceptions import ValidationError
 
-from booking.models import ON_SALE, Booking, Slot
+from booking.models import ON_SALE, Booking, ClosedPeriod, Slot
 from core.errors import Refusal
 from notifications.models import Notification
 from payment.models import Closure, ClosureItem, LedgerEntry, Offer, Refund, StateChange
@@ -19,6 +19,7 @@ from payment.services.closures import (
     approve_closure,
     carry_out,
     carry_out_at_once,
+    closures_of,
     plan_closure,
     requests_of,
     start_closure,
@@ -143,6 +144,18 @@ def test_one_form_sent_twice_is_one_closure_and_tells_nobody_twice(book, span, s
     assert {closure.pk for closure in closures if isinstance(closure, Closure)} == {Closure.objects.get().pk}
     assert Refund.objects.count() == 3
     assert Notification.objects.filter(kind="cancelled").count() == 3
+
+
+def test_two_people_with_their_own_forms_make_one_closure(book, span, staff):
+    """Also where the first leaves the bookings as they are: the second one looks again before anything is decided."""
+    left = {booking.pk: "" for booking in book(2)}
+    seen = {person: plan_closure(span, person).seen for person in (staff, builders.make_superuser())}
+    answers = at_once(*(partial(start, span, person, left, seen=each) for person, each in seen.items()))
+
+    [closure] = [each for each in answers if isinstance(each, Closure)]
+    assert any(isinstance(each, ChangedMeanwhile) for each in answers)
+    assert Closure.objects.get() == closure
+    assert closures_of(plan_closure(span, staff).closed) == {ClosedPeriod.objects.get().pk: closure}
 
 
 def test_two_workers_carry_out_a_booking_once(book, span, staff):
@@ -282,7 +295,7 @@ def test_a_plan_needs_as_many_queries_for_ten_bookings_as_for_two(
     slot.capacity = 20
     slot.save()
     book(2)
-    with django_assert_num_queries(8) as counted:
+    with django_assert_num_queries(9) as counted:
         plan_closure(span, staff)
     book(10)
     with django_assert_num_queries(len(counted)):
