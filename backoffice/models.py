@@ -7,6 +7,7 @@ Written by django-simple-history when a row is saved; services that count (uses 
 
 from typing import Any
 
+from django.db import models
 from simple_history import register
 from simple_history.models import HistoricalRecords
 
@@ -20,6 +21,7 @@ from booking.models import (
     PujaCategory,
     PujaService,
 )
+from core.texts import plain_line
 
 MOMENTS = ["created_at", "updated_at"]
 COUNTED = ["reserved_count", "used_count", "summed_count", "summed_discount_paise", "summed_total_paise"]
@@ -68,3 +70,22 @@ register(
         field.name for field in User._meta.concrete_fields if field.name not in User.DECIDED_BY_STAFF
     ],
 )
+
+
+class SavedFilter(models.Model):
+    """A person's own choice of filters of a list, under their name for it. What was searched for is not kept."""
+
+    user = models.ForeignKey(User, models.CASCADE, related_name="+")
+    table = models.CharField(max_length=60)
+    name = models.CharField(max_length=40, validators=[plain_line])
+    query = models.CharField(max_length=500)
+
+    class Meta:
+        ordering = ("name", "id")
+        default_permissions = ()  # each has their own
+        constraints = [
+            models.UniqueConstraint(fields=["user", "table", "name"], name="saved_filter_name_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -29,6 +29,7 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         _("Day"),
         (
             Entry(_("Today"), "today", "desk:today", (rights.SEE_BOOKINGS,)),
+            Entry(_("Bookings"), "event_note", "admin:booking_booking_changelist", (rights.SEE_BOOKINGS,)),
             Entry(_("Times"), "calendar_month", "desk:slots", (rights.SEE_SLOTS,)),
             Entry(
                 _("Close a time"), "event_busy", "desk:closing", (rights.SEE_BOOKINGS, rights.CHANGE_SLOTS)
@@ -42,6 +43,7 @@ SECTIONS: tuple[tuple[Text, tuple[Entry, ...]], ...] = (
         _("Money"),
         (
             Entry(_("Booking on the phone"), "call", "desk:phone-booking", (rights.MAKE_BOOKINGS,)),
+            Entry(_("Payments"), "credit_card", "admin:payment_payment_changelist", (rights.SEE_PAYMENTS,)),
             Entry(_("Cash"), "payments", "desk:cash", (rights.CLOSE_CASH,)),
             Entry(_("Money to give back"), "undo", "desk:handed-over", (rights.TAKE_MONEY,)),
             Entry(

@@ -8,6 +8,7 @@ from backoffice.views import (
     catalogue,
     closing,
     exports,
+    filters,
     history,
     papers,
     people,
@@ -82,5 +83,7 @@ urlpatterns = [
     path("catalogue/packages/<int:pk>/price/", catalogue.package_price, name="package-price"),
     path("promo-codes/", catalogue.promo_codes, name="promo-codes"),
     path("tables/", today.tables, name="tables"),
+    path("filters/", filters.save, name="save-filter"),
+    path("filters/<int:pk>/forget/", filters.forget, name="forget-filter"),
     *(path(f"needs/{need.name}/", today.needs(need), name=f"needs-{need.name}") for need in NEEDS),
 ]

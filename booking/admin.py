@@ -8,7 +8,9 @@ from django.contrib.admin.widgets import AutocompleteSelect, AutocompleteSelectM
 from django.core.exceptions import NON_FIELD_ERRORS
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from unfold.admin import ModelAdmin
 from unfold.widgets import UnfoldAdminDecimalFieldWidget
@@ -353,12 +355,29 @@ class SlotHoldAdmin(ReadOnlyAdmin):
 @admin.register(Booking)
 class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     phone_fields = ("user__phone",)
-    list_display = ("book_id", "user", "starts_at", "status", "choose_until", "created_at")
+    list_display = ("case", "puja", "customer", "starts_at", "status", "choose_until", "created_at", "id")
+    list_display_links = ("id",)
     list_filter = ("status", ("starts_at", SpanFilter))
-    list_select_related = ("user",)
+    list_select_related = ("user", "checkout")
+    list_before_template = "backoffice/saved_filters.html"
     search_fields = ("book_id__startswith", "user__email", "user__phone")
     actions = ("mark_completed",)
     readonly_fields = DEVOTEE_FIELDS
+
+    @admin.display(description=_("booking"), ordering="book_id")
+    def case(self, booking: Booking) -> str:
+        """The number leads to the page on which staff work with it, the id to the row."""
+        return format_html(
+            '<a href="{}">{}</a>', reverse("desk:case", args=[booking.book_id]), booking.book_id
+        )
+
+    @admin.display(description=_("puja"))
+    def puja(self, booking: Booking) -> str:
+        return localized(booking.checkout, "puja_title")
+
+    @admin.display(description=_("customer"), ordering="user")
+    def customer(self, booking: Booking) -> str:
+        return booking.user.full_name or booking.user.email
 
     @admin.display(description=_("for whom"))
     def devotee_names(self, booking: Booking) -> str:

@@ -22,7 +22,7 @@ from accounts.search import PhoneSearch
 from booking.admin import SlotAdmin as BookingSlotAdmin
 from booking.models import Slot
 from core.errors import Refusal, translated
-from core.language import ENGLISH
+from core.language import ENGLISH, localized
 from core.long_lists import LongList, SeenValuesFilter, SpanFilter
 from core.money import in_rupees, paise
 from core.page_rates import find_excess, too_many_requests
@@ -161,17 +161,13 @@ class RefundRows(Rows):
 class PaymentAdmin(PhoneSearch, DecidingAdmin):
     phone_fields = ("payer_mobile", "user__phone")
     list_display = (
-        "reference",
-        "amount",
-        "state",
-        "fulfilment",
-        "held_because",
-        "user",
-        "simulated",
-        "created_at",
+        *("case", "amount", "puja", "customer", "state", "fulfilment", "held_because"),
+        *("simulated", "created_at", "id"),
     )
+    list_display_links = ("id",)
     list_filter = ("state", "fulfilment", "simulated", ("created_at", SpanFilter))
-    list_select_related = ("user",)
+    list_select_related = ("user", "checkout")
+    list_before_template = "backoffice/saved_filters.html"
     search_fields = (
         *("reference__startswith", "user__email"),
         *("attempts__merchant_order_id__startswith", "attempts__provider_order_id__startswith"),
@@ -203,9 +199,24 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
         by = cast(User, request.user)
         self.decide(request, payments, lambda payment: stop_waiting_by_staff(payment.pk, reason, by))
 
+    @admin.display(description=_("payment"), ordering="reference")
+    def case(self, payment: Payment) -> str:
+        """The reference leads to the page on which staff work with it, the id to the row."""
+        return format_html(
+            '<a href="{}">{}</a>', reverse("desk:case", args=[payment.reference]), payment.reference
+        )
+
     @admin.display(description=_("amount (₹)"), ordering="amount_paise")
     def amount(self, payment: Payment) -> str:
         return in_rupees(payment.amount_paise)
+
+    @admin.display(description=_("puja"))
+    def puja(self, payment: Payment) -> str:
+        return localized(payment.checkout, "puja_title") if payment.checkout else gettext("Donation")
+
+    @admin.display(description=_("customer"), ordering="user")
+    def customer(self, payment: Payment) -> str:
+        return (payment.user.full_name or payment.user.email) if payment.user else payment.payer_reference
 
 
 @admin.register(PaymentAttempt)

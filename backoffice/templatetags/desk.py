@@ -5,6 +5,8 @@ from typing import Any
 
 from django import template
 
+from backoffice.models import SavedFilter
+from backoffice.views.filters import kept_query
 from core.money import in_rupees
 
 register = template.Library()
@@ -26,3 +28,13 @@ def whatsapp(phone: Any) -> str:
 def pretty(value: Any) -> str:
     """JSON for a person to read."""
     return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)
+
+
+@register.simple_tag(takes_context=True)
+def saved_filters(context: Any, changelist: Any) -> dict[str, Any]:
+    """Of the person who looks at this list of the admin. `current`: the one whose filters are chosen now."""
+    request, options = context["request"], changelist.opts
+    table, query = f"{options.app_label}_{options.model_name}", kept_query(request.GET.urlencode())
+    rows = [*SavedFilter.objects.filter(user=request.user, table=table)]
+    current = next((each for each in rows if query and each.query == query), None)
+    return {"rows": rows, "table": table, "query": query, "current": current}

@@ -32,6 +32,8 @@ NOT_A_PAGE = {
     "closed-days-file",
     "second-factor",
     "second-factor-forget",
+    "save-filter",
+    "forget-filter",
 }
 # They need what a demonstration has not got (`rare_addresses` makes it).
 LOOKED_AT_ELSEWHERE = {
@@ -64,7 +66,7 @@ def addresses() -> dict[str, str]:
     refund = {"number": large.payment.reference, "pk": large.pk}
     priest = {"priest_id": assignment.priest_id}
     keys: dict[str, dict[str, object]] = {
-        **dict.fromkeys(("case", "case-refund", "case-cancel", "case-move", "booked"), case),
+        **dict.fromkeys(("case", "case-refund", "case-cancel", "case-move", "case-details", "booked"), case),
         **dict.fromkeys(("case-approve", "case-refuse"), refund),
         **dict.fromkeys(("priest", "priest-leave", "priest-feed"), priest),
         "case-stop": {"number": undecided.reference},
