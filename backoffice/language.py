@@ -12,7 +12,6 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import get_language_info, override
 from django.utils.translation import gettext_noop as _
-from django.views.decorators.http import require_POST
 
 from accounts.models import User
 from backoffice.pages import desk_page
@@ -81,9 +80,10 @@ class DeskLanguageMiddleware:
 
 
 @desk_page()
-@require_POST
 def choose(request: HttpRequest) -> HttpResponse:
     """Keeps the language in the account, and shows the same page again."""
+    if request.method != "POST":
+        return HttpResponseRedirect(reverse("admin:index"))
     language = request.POST.get("language", "")
     target = request.POST.get("next") or request.headers.get("Referer", "")
     if supported_language(language) != language:

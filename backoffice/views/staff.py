@@ -9,7 +9,6 @@ from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
-from django.views.decorators.http import require_POST
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import User
@@ -76,9 +75,10 @@ def role(request: HttpRequest, pk: int) -> HttpResponse:
 
 
 @desk_page(rights.ASSIGN_ROLES)
-@require_POST
 def forget(request: HttpRequest, pk: int) -> HttpResponse:
     """The phone is lost: the person sets up another one at the next login."""
+    if request.method != "POST":
+        return redirect("desk:role", pk)
     person = get_object_or_404(User, pk=pk)
     by = cast(User, request.user)
     if person == by:

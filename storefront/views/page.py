@@ -32,6 +32,7 @@ from payment.views.pages import SeeOther, sentence_of
 from storefront.sessions import customer_of
 
 DEMO_EMAIL = "devotee@example.com"
+KEPT_COOKIE, KEPT_SECONDS = "desk-kept", 600
 # PhonePe has not given us a page to pay on, whatever it knows of the order.
 NO_PAGE = (NotSent, OutcomeUnknown)
 
@@ -191,5 +192,18 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
     language = language_of(request)
     with translation.override(language):
         sentence = _("Nothing was sent: this page was open for too long, or your browser keeps no cookies.")
-        context = {"language": language, "sentence": sentence}
-        return render(request, "storefront/trouble.html", context, status=HTTPStatus.FORBIDDEN)
+        is_desk = request.path_info.startswith("/admin/")
+        context = {
+            "language": language,
+            "sentence": sentence,
+            "back": request.get_full_path() if is_desk else "",
+        }
+        page = render(request, "storefront/trouble.html", context, status=HTTPStatus.FORBIDDEN)
+    if is_desk:  # the form, when it is shown again, fills in what was written (drafts.js)
+        options: dict[str, Any] = {
+            "path": "/admin/",
+            "secure": settings.CSRF_COOKIE_SECURE,
+            "samesite": "Lax",
+        }
+        page.set_cookie(KEPT_COOKIE, "1", max_age=KEPT_SECONDS, **options)
+    return page
