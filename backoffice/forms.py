@@ -1,10 +1,16 @@
 """Fields that several pages of the desk ask for."""
 
+from datetime import date
 from typing import Any
 
 from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from booking.devotees import DEVOTEE_FIELDS
+from booking.models import Checkout
+from booking.services.carts import FURTHEST
 from core.language import localized
 from core.money import paise
 from core.texts import plain_line, plain_text
@@ -68,16 +74,56 @@ class CancelForm(forms.Form):
 
 
 class MoveForm(forms.Form):
-    """`who`: asked for it. A slot, or a start where the puja has no slots."""
+    """`who`: asked for it. A slot, or a start where the puja has no slots. `day`: from which free times are shown."""
 
     who = forms.ChoiceField(choices=[("temple", "temple"), ("customer", "customer")], required=False)
     slot = forms.IntegerField(min_value=1, max_value=2**63 - 1, required=False)
+    day = forms.DateField(
+        label=_("Free times from"), required=False, widget=forms.DateInput(attrs={"type": "date"})
+    )
     starts_at = forms.DateTimeField(
         label=_("New time"),
         required=False,
         input_formats=["%Y-%m-%dT%H:%M"],
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}, format="%Y-%m-%dT%H:%M"),
     )
+
+    def clean_day(self) -> date | None:
+        day: date | None = self.cleaned_data["day"]
+        if day and not timezone.localdate() <= day <= timezone.localdate() + FURTHEST:
+            raise forms.ValidationError(gettext("Choose a day from today on, within a year."))
+        return day
+
+
+class DetailsForm(forms.ModelForm):
+    """For whom the puja is performed. `seen`: the details when the page was shown, signed."""
+
+    reason = forms.CharField(
+        label=_("Reason"),
+        max_length=LONGEST_REASON,
+        validators=[plain_line],
+        widget=forms.TextInput(attrs={"autocomplete": "off"}),
+    )
+    seen = forms.CharField(widget=forms.HiddenInput)
+
+    class Meta:
+        model = Checkout
+        fields = DEVOTEE_FIELDS
+        labels = {
+            "devotee_names": _("Devotees"),
+            "gotra": _("Gotra"),
+            "nakshatra": _("Nakshatra"),
+            "people": _("People"),
+            "wishes": _("Wishes"),
+        }
+        help_texts = {"people": ""}
+        widgets = {
+            "devotee_names": forms.Textarea(attrs={"rows": 2}),
+            "wishes": forms.Textarea(attrs={"rows": 2}),
+        }
+
+    def details(self) -> dict[str, Any]:
+        return {name: self.cleaned_data[name] for name in DEVOTEE_FIELDS}
 
 
 class NoteForm(forms.Form):

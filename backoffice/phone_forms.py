@@ -1,7 +1,7 @@
 """What staff write down when somebody books on the phone or at the counter."""
 
 import uuid
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, cast
 
 from django import forms
@@ -14,6 +14,7 @@ from accounts.models import Address, User
 from accounts.phones import read_phone
 from booking.models import Package, PujaService
 from booking.services import earliest_start, free_slots
+from booking.services.carts import FURTHEST
 from core.dates import spell_moment
 from core.gstin import read_gstin
 from core.language import localized
@@ -28,6 +29,10 @@ MEANS = [
     (ManualEntry.Means.CASH.value, gettext_lazy("I have the cash")),
     (ManualEntry.Means.TRANSFER.value, gettext_lazy("The bank transfer has arrived")),
 ]
+
+
+def start_of_day(day: date | None) -> datetime:
+    return timezone.make_aware(datetime.combine(day or timezone.localdate(), time.min))
 
 
 class PackageField(forms.ModelChoiceField):
@@ -73,7 +78,19 @@ class PersonForm(forms.Form):
         label=gettext_lazy("Puja and package"),
         widget=forms.Select,
     )
+    day = forms.DateField(
+        label=gettext_lazy("Not before"),
+        required=False,
+        widget=forms.DateInput(attrs={"type": "date"}),
+        help_text=gettext_lazy("Free times are shown from this day on. Empty: from now on."),
+    )
     key = forms.UUIDField(widget=forms.HiddenInput, initial=uuid.uuid4)
+
+    def clean_day(self) -> date | None:
+        day: date | None = self.cleaned_data["day"]
+        if day and day > timezone.localdate() + FURTHEST:
+            raise ValidationError(_("Choose a day from today on, within a year."))
+        return max(day, timezone.localdate()) if day else None
 
     def clean_phone(self) -> str:
         phone = read_phone(self.cleaned_data["phone"])
@@ -137,13 +154,15 @@ class BookingForm(PersonForm):
         validators=[plain_line],
     )
 
-    def __init__(self, package: Package, *args: Any, may_take_money: bool, **kwargs: Any) -> None:
+    def __init__(
+        self, package: Package, *args: Any, not_before: date | None, may_take_money: bool, **kwargs: Any
+    ) -> None:
         super().__init__(*args, **kwargs)
         service = package.puja_service
-        for name in ("phone", "name", "email", "package"):
+        for name in ("phone", "name", "email", "package", "day"):
             self.fields[name].widget = forms.HiddenInput()
         if service.slots.exists():
-            slots = free_slots(service.pk, earliest_start())[:MOST_TIMES]
+            slots = free_slots(service.pk, max(earliest_start(), start_of_day(not_before)))[:MOST_TIMES]
             times = [
                 (timezone.localtime(each.starts_at).isoformat(), spell_moment(each.starts_at))
                 for each in slots

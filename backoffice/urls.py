@@ -40,6 +40,7 @@ urlpatterns = [
     path("case/<str:number>/refund/", actions.refund, name="case-refund"),
     path("case/<str:number>/cancel/", actions.cancel, name="case-cancel"),
     path("case/<str:number>/move/", actions.move, name="case-move"),
+    path("case/<str:number>/details/", actions.details, name="case-details"),
     path("case/<str:number>/accept/", actions.accept, name="case-accept"),
     path("case/<str:number>/return/", actions.send_back, name="case-return"),
     path("case/<str:number>/stop/", actions.stop, name="case-stop"),

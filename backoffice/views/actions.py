@@ -4,19 +4,21 @@ What was chosen (an amount, a time) stands in the address, so that it can be loo
 """
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime, time
 from typing import Any, cast
 
 from django.contrib import messages
+from django.core import signing
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import APIException
 
 from accounts.models import User
 from backoffice import rights
-from backoffice.forms import CancelForm, MoveForm, ReasonForm, RefundForm, ToldReasonForm
+from backoffice.forms import CancelForm, DetailsForm, MoveForm, ReasonForm, RefundForm, ToldReasonForm
 from backoffice.pages import desk_page, may, sentence_of, show
 from backoffice.views.case import case_or_404
 from booking.models import Booking, Slot
@@ -24,13 +26,21 @@ from booking.services import earliest_move
 from core.language import Text
 from notifications.models import Notification
 from payment.models import Refund
-from payment.services.booking_changes import cancellation_now, has_any_time, move_by_staff, times_to_move
+from payment.services.booking_changes import (
+    MOST_TIMES,
+    cancellation_now,
+    correct_details,
+    details_of,
+    has_any_time,
+    move_by_staff,
+    times_to_move,
+)
 from payment.services.cases import Case, SentMessage, messages_of, resend, seen_of
 from payment.services.notification_delivery import reason_to_drop
 from payment.services.offers import decline
 from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.refunds.requests import approve_refund, cancel_booking, request_refund, withdraw_refund
-from payment.services.rehearsal import Act, perform, rehearse
+from payment.services.rehearsal import Act, decided_just_now, perform, rehearse
 from payment.services.status import stop_waiting_by_staff
 
 NOT_YET = "…"  # the reason while the page is only looked at
@@ -103,13 +113,44 @@ def move(request: HttpRequest, number: str) -> HttpResponse:
         )
 
     more: dict[str, Any] = {"options": options, "booking": booking, "for_customer": for_customer, "to": to}
-    times, notice_ends = times_to_move(booking), earliest_move()
+    day: date | None = chosen.get("day")
+    since = timezone.make_aware(datetime.combine(day, time.min)) if day else None
+    times, notice_ends = times_to_move(booking, MOST_TIMES + 1, since), earliest_move()
     more |= {
-        "times": [slot for slot in times if slot.starts_at >= notice_ends],
-        "near_times": [slot for slot in times if slot.starts_at < notice_ends],
+        "times": [slot for slot in times[:MOST_TIMES] if slot.starts_at >= notice_ends],
+        "near_times": [slot for slot in times[:MOST_TIMES] if slot.starts_at < notice_ends],
+        "has_more": len(times) > MOST_TIMES or day,
         "any_time": has_any_time(booking),
     }
     return _decide(request, case, _("Move"), "", act, _("Move the booking"), is_chosen=to is not None, **more)
+
+
+@desk_page(rights.SEE_BOOKINGS, rights.CHANGE_BOOKINGS)
+def details(request: HttpRequest, number: str) -> HttpResponse:
+    """For whom the puja is: names that were misspelt, a gotra that the customer tells on the phone."""
+    case = case_or_404(number)
+    booking = _booking_of(case)
+    shown = details_of(booking)
+    form = DetailsForm(request.POST or None, instance=case.checkout, initial={"seen": signing.dumps(shown)})
+    changed: list[tuple[Any, Any]] = []
+    if form.is_bound and form.is_valid():
+        fields = form.cleaned_data
+        try:
+            seen = signing.loads(fields["seen"])
+            correct_details(booking, form.details(), fields["reason"], _person(request), seen=seen)
+            messages.success(request, _("The details are corrected. The priest reads them on the day sheet."))
+            return redirect("desk:case", number=case.number)
+        except signing.BadSignature as error:
+            raise Http404 from error
+        except APIException as refusal:
+            if answer := _refuse(request, case, refusal, fields["reason"]):
+                return answer
+            if shown != seen:
+                changed = [(form.fields[name].label, value) for name, value in shown.items()]
+            form = DetailsForm({**request.POST.dict(), "seen": signing.dumps(shown)}, instance=case.checkout)
+    title = _("Correct the details")
+    context: dict[str, Any] = {"case": case, "form": form, "button": title, "changed": changed}
+    return show(request, "backoffice/case/details.html", title, trail=_trail(case), **context)
 
 
 @desk_page(rights.SEE_BOOKINGS, rights.DECIDE_PAYMENTS)
@@ -172,11 +213,13 @@ def send_again(request: HttpRequest, number: str, pk: int) -> HttpResponse:
         reason, seen = form.cleaned_data["reason"], form.cleaned_data["seen"]
         try:
             resend(case.payment, notification, _person(request), reason, seen)
+            messages.success(request, _("The message is sent in a moment."))
+            return redirect("desk:case", number=case.number)
         except APIException as refusal:
-            messages.error(request, sentence_of(refusal))
-            return redirect(request.get_full_path())
-        messages.success(request, _("The message is sent in a moment."))
-        return redirect("desk:case", number=case.number)
+            if answer := _refuse(request, case, refusal, reason):
+                return answer
+            notification.refresh_from_db()
+            form = ReasonForm(initial={"seen": seen_of(notification), "reason": reason})
     return show(
         request,
         "backoffice/case/resend.html",
@@ -185,7 +228,7 @@ def send_again(request: HttpRequest, number: str, pk: int) -> HttpResponse:
         case=case,
         sent=SentMessage.of(notification),
         problem=_problem_with(notification),
-        form=form if form.is_bound else ReasonForm(initial={"seen": seen_of(notification)}),
+        form=form if form.is_bound or form.initial else ReasonForm(initial={"seen": seen_of(notification)}),
     )
 
 
@@ -223,18 +266,19 @@ def _decide(
     """The page of an action, or its redirect. `act`: of the reason, and of what the customer is told of it."""
     is_chosen = is_chosen and (options is None or options.is_valid())
     posted = form(request.POST) if request.method == "POST" and is_chosen else None
+    written: dict[str, Any] = {}  # it stays in the form of a page that is shown again
     if posted is not None and posted.is_valid():
-        reason, seen = posted.cleaned_data["reason"], posted.cleaned_data["seen"]
-        told = reason if posted.cleaned_data.get("tell") else ""
+        written = posted.cleaned_data
+        reason, told = written["reason"], written["reason"] if written.get("tell") else ""
+        facts: dict[str, Any] = {"seen": written["seen"], "rule": rule, "by": _person(request)}
         try:
-            perform(
-                case.payment.pk, act(reason, told), seen=seen, rule=rule, by=_person(request), reason=reason
-            )
+            perform(case.payment.pk, act(reason, told), **facts, reason=reason)
+            messages.success(request, _("Done: %(what)s.") % {"what": title})
+            return redirect("desk:case", number=case.number)
         except APIException as refusal:
-            messages.error(request, sentence_of(refusal))
-            return redirect(request.get_full_path())
-        messages.success(request, _("Done: %(what)s.") % {"what": title})
-        return redirect("desk:case", number=case.number)
+            if answer := _refuse(request, case, refusal, reason):
+                return answer
+            posted = None
     effects, problem = None, ""
     if is_chosen:
         try:
@@ -252,9 +296,22 @@ def _decide(
         problem=problem,
         button=_("Ask a second person") if effects and effects.requested_paise else button,
         options=options,
-        form=posted or form(initial={"seen": effects.seen if effects else ""}),
+        form=posted or form(initial={**written, "seen": effects.seen if effects else ""}),
         **context,
     )
+
+
+def _refuse(request: HttpRequest, case: Case, refusal: APIException, reason: str) -> HttpResponse | None:
+    """Says why nothing was done. None: the page is shown again, with what was written.
+
+    After a second click it is not: whoever pressed the button there would do the same twice.
+    """
+    if not decided_just_now(case.payment.pk, _person(request), reason):
+        messages.error(request, sentence_of(refusal))
+        return None
+    text = _("You decided about this case with the same reason a moment ago, so this click did nothing more.")
+    messages.info(request, text)
+    return redirect("desk:case", number=case.number)
 
 
 def _person(request: HttpRequest) -> User:

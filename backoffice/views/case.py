@@ -8,7 +8,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_safe
 
 from accounts.models import User
 from backoffice import rights
@@ -27,7 +27,10 @@ Actions = list[tuple[str, str]]
 @desk_page(rights.SEE_BOOKINGS)
 @require_safe
 def page(request: HttpRequest, number: str) -> HttpResponse:
-    case = case_or_404(number)
+    return _show_case(request, case_or_404(number), NoteForm(initial={"form": uuid.uuid4()}))
+
+
+def _show_case(request: HttpRequest, case: Case, note_form: NoteForm) -> HttpResponse:
     sees_money = may(request, rights.SEE_PAYMENTS)
     return show(
         request,
@@ -43,20 +46,20 @@ def page(request: HttpRequest, number: str) -> HttpResponse:
         map_url=map_url(case.booking) if case.booking else "",
         actions=_actions(request, case),
         requests=[each for each in case.refunds if each.is_requested] if may(request, rights.REFUND) else [],
-        note_form=NoteForm(initial={"form": uuid.uuid4()}),
+        note_form=note_form,
     )
 
 
 @desk_page(rights.SEE_BOOKINGS, rights.WRITE_NOTES)
-@require_POST
 def note(request: HttpRequest, number: str) -> HttpResponse:
+    if request.method != "POST":  # a login that was needed before the note leads here
+        return redirect("desk:case", number=number)
     case, form = case_or_404(number), NoteForm(request.POST)
-    if form.is_valid():
-        by = cast(User, request.user)
-        write_note(case.payment, by, form.cleaned_data["text"], form.cleaned_data["form"])
-        messages.success(request, _("The note is written."))
-    else:
-        messages.error(request, " ".join(str(error) for errors in form.errors.values() for error in errors))
+    if not form.is_valid():
+        return _show_case(request, case, form)
+    by = cast(User, request.user)
+    write_note(case.payment, by, form.cleaned_data["text"], form.cleaned_data["form"])
+    messages.success(request, _("The note is written."))
     return redirect("desk:case", number=case.number)
 
 
@@ -85,6 +88,7 @@ def _actions(request: HttpRequest, case: Case) -> Actions:
     possible = (
         ("case-move", _("Move"), is_confirmed, rights.CHANGE_BOOKINGS),
         ("case-cancel", _("Cancel"), is_confirmed, rights.CHANGE_BOOKINGS),
+        ("case-details", _("Correct the details"), is_confirmed, rights.CHANGE_BOOKINGS),
         (
             "case-refund",
             _("Refund"),

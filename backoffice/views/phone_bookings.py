@@ -80,7 +80,8 @@ def phone_booking(request: HttpRequest) -> HttpResponse:
     for field in ("email", "phone", "name"):
         values[field] = person[field]
     initial = {**known, **values.dict(), "means": LINK}
-    form = BookingForm(package, values if is_last else None, initial=initial, may_take_money=may_take_money)
+    more: dict[str, Any] = {"not_before": person["day"], "may_take_money": may_take_money}
+    form = BookingForm(package, values if is_last else None, initial=initial, **more)
     if is_last and form.is_valid():
         try:
             return _book(request, form)
@@ -221,13 +222,19 @@ def handed_over(request: HttpRequest) -> HttpResponse:
         try:
             give_back_by_hand(get_object_or_404(Refund, pk=fields["refund"]).pk, manual)
             messages.success(request, _("Entered. The customer is told, and the credit note is made."))
+            return redirect("desk:handed-over")
         except APIException as refusal:
             messages.warning(request, _first_sentence(refusal))
-        return redirect("desk:handed-over")
     waiting = Refund.objects.filter(held_because=Refund.Hold.BY_HAND, state=RefundState.WAITING)
     rows = waiting.select_related("payment__user", "payment__checkout").order_by("pk")[:MOST_SHOWN]
     forms = [
-        (refund, HandedOverForm(initial={"refund": refund.pk}, auto_id=f"id_{refund.pk}_%s"))
+        (
+            refund,
+            HandedOverForm(
+                initial=_typed(request, "refund", refund.pk) | {"refund": refund.pk},
+                auto_id=f"id_{refund.pk}_%s",
+            ),
+        )
         for refund in rows
     ]
     return show(request, "backoffice/handed_over.html", _("Money to give back"), forms=forms)
@@ -236,8 +243,8 @@ def handed_over(request: HttpRequest) -> HttpResponse:
 @desk_page(rights.CLOSE_CASH)
 def cash(request: HttpRequest) -> HttpResponse:
     """What each person should have and of what, to be counted; differences that wait for a second person."""
-    if request.method == "POST":
-        return _close_or_confirm(request) or redirect("desk:cash")
+    if request.method == "POST" and (answer := _close_or_confirm(request)):
+        return answer
     rows = cash_by_person()
     people = User.objects.in_bulk([row["person"] for row in rows])
     entries: dict[int, list[ManualEntry]] = {key: [] for key in people}
@@ -249,7 +256,8 @@ def cash(request: HttpRequest) -> HttpResponse:
             row,
             entries[row["person"]],
             CountForm(
-                initial={"person": row["person"], "shown": row["expected_paise"]},
+                initial=_typed(request, "person", row["person"])
+                | {"person": row["person"], "shown": row["expected_paise"]},
                 auto_id=f"id_{row['person']}_%s",
             ),
         )
@@ -267,8 +275,13 @@ def cash(request: HttpRequest) -> HttpResponse:
     )
 
 
+def _typed(request: HttpRequest, field: str, key: int) -> dict[str, str]:
+    """What was written into the form of this row, of several on a page, and refused."""
+    return request.POST.dict() if request.POST.get(field) == str(key) else {}
+
+
 def _close_or_confirm(request: HttpRequest) -> HttpResponse | None:
-    """A page that asks first, or None: it is done, or a message says why not."""
+    """The redirect when it is done, or a page that asks first. None: a message says why not."""
     by, form = cast(User, request.user), CountForm(request.POST)
     try:
         confirmed, wrong = request.POST.get("confirm", ""), request.POST.get("again", "")
@@ -293,9 +306,11 @@ def _close_or_confirm(request: HttpRequest) -> HttpResponse | None:
             messages.success(request, text)
         else:
             messages.warning(request, _("Enter the counted sum in rupees."))
+            return None
     except APIException as refusal:
         messages.warning(request, _first_sentence(refusal))
-    return None
+        return None
+    return redirect("desk:cash")
 
 
 def _count_again(request: HttpRequest, pk: int, by: User) -> HttpResponse | None:

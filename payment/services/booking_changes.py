@@ -3,9 +3,10 @@
 A move costs nothing and gives nothing back: the price that was paid is that of the package, whatever it costs now.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -16,7 +17,8 @@ from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
 from booking.calendar_files import place_of
-from booking.models import ON_SALE, Booking, Cart, PujaService, Slot
+from booking.devotees import DEVOTEE_FIELDS
+from booking.models import ON_SALE, Booking, Cart, Checkout, PujaService, Slot
 from booking.services import free_slots, lead_time, move, move_by_customer, require_open_start
 from booking.services.carts import add_free_times
 from core.errors import Conflict, InvalidField, Refusal
@@ -27,7 +29,8 @@ from payment.services.notifications import notify_moved, notify_moved_by_custome
 from payment.services.offers import NoSuchTime, choose
 from payment.services.refunds.amounts import policy_share, sendable_paise, share_ends_at
 from payment.services.refunds.requests import NotConfirmed, awaits_refund_of_all, cancel_booking, paid_attempt
-from payment.services.transitions import lock_payment, record_booking
+from payment.services.rehearsal import ChangedMeanwhile
+from payment.services.transitions import lock_payment, record_booking, record_decision
 
 MOST_TIMES = 60
 
@@ -100,9 +103,10 @@ def find_move_problem(booking: Booking) -> Refusal | None:
     return None
 
 
-def times_to_move(booking: Booking, most: int = MOST_TIMES) -> list[Slot]:
+def times_to_move(booking: Booking, most: int = MOST_TIMES, since: datetime | None = None) -> list[Slot]:
     """Free times of the same puja, the earliest first. A puja without slots has none: any time when we are open."""
-    free = free_slots(booking.checkout.puja_service_id, timezone.now() + lead_time())
+    soonest = timezone.now() + lead_time()
+    free = free_slots(booking.checkout.puja_service_id, max(soonest, since) if since else soonest)
     return list(free.exclude(starts_at=booking.starts_at)[:most])
 
 
@@ -191,6 +195,31 @@ def move_by_staff(
     elif not chooses:
         notify_moved(booking, before, reason)
     return booking
+
+
+def details_of(booking: Booking) -> dict[str, Any]:
+    """For whom the puja is performed: what the priest reads out."""
+    return dict(Checkout.objects.values(*DEVOTEE_FIELDS).get(pk=booking.checkout_id))
+
+
+@transaction.atomic
+def correct_details(
+    booking: Booking, details: Mapping[str, Any], reason: str, by: User, *, seen: Mapping[str, Any]
+) -> None:
+    """Writes `details` in place of those that staff have `seen`; the timeline says who and why, not what.
+
+    Nobody is told: the customer has asked for it, and priests read it on the day. Raises NotConfirmed,
+    ChangedMeanwhile.
+    """
+    payment = lock_payment(checkout=booking.checkout_id)
+    booking.refresh_from_db()
+    if booking.status != Booking.Status.CONFIRMED:
+        raise NotConfirmed
+    if details_of(booking) != seen:
+        raise ChangedMeanwhile
+    if details != seen:
+        Checkout.objects.filter(pk=booking.checkout_id).update(**details)
+        record_decision(payment, "details_corrected", by, reason)
 
 
 def find_start(booking: Booking, starts_at: datetime) -> Slot | datetime:

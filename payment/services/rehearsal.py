@@ -8,10 +8,11 @@ import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from accounts.models import User
@@ -19,7 +20,7 @@ from booking.models import Booking
 from core.errors import Conflict
 from notifications.messages import Message, Unwritable, write
 from notifications.models import Notification
-from payment.models import Payment, Refund
+from payment.models import Payment, Refund, StateChange
 from payment.services.transitions import lock_payment, record_decision
 from payment.states import PaymentState, RefundState
 
@@ -28,6 +29,7 @@ Act = Callable[[Payment], object]
 VOLATILE = ("expected_by", "until", "because", "book_id")
 CANCELLED = Booking.Status.CANCELLED
 NO_NUMBER_YET = "BK-…"
+SECOND_CLICK = timedelta(minutes=1)  # a repeated click or sent form comes within it
 
 
 class ChangedMeanwhile(Conflict):
@@ -168,6 +170,12 @@ def perform(payment_id: int, act: Act, *, seen: str, rule: str, by: User, reason
         if rule:
             record_decision(lock_payment(pk=payment_id), rule, by, reason)
     return effects
+
+
+def decided_just_now(payment_id: int, by: User, reason: str) -> bool:
+    """Whether they decided about it with the same reason a moment ago, such as by the first of two clicks."""
+    lines = StateChange.objects.filter(payment=payment_id, created_at__gte=timezone.now() - SECOND_CLICK)
+    return lines.filter(detail__startswith=f"by user {by.pk}: ", detail__endswith=f": {reason}").exists()
 
 
 def _observe(payment_id: int, act: Act) -> Effects:

@@ -90,6 +90,7 @@ WORDS: dict[str, Text] = {
     "staff_approved": _("The second person decided: approved."),
     "staff_refused": _("The second person decided: refused."),
     "staff_ended_offer": _("Staff decided to end the offer."),
+    "details_corrected": _("Staff corrected for whom the puja is."),
     "message_sent_again": _("Staff had a message sent once more."),
 }
 

@@ -22,7 +22,6 @@ from tests.unit.backoffice.sold import book
 from tests.unit.payment.builders import completed, make_payment
 
 pytestmark = pytest.mark.django_db(transaction=True)
-CLOSED_TO_GET = {"case-note"}
 
 
 @pytest.fixture(autouse=True)
@@ -207,6 +206,9 @@ def test_a_note_is_written_once_by_two_clicks_and_names_its_author(booking, desk
     note = CaseNote.objects.get()
     assert (note.text, note.author.groups.get().name) == ("Rings again on Monday.", "Support")
     assert "Rings again on Monday." in text(client.get(address(booking)))
+    refused = client.post(address(booking, "case-note"), {**form, "text": "See https://example.com"})
+    assert "See https://example.com</textarea>" in refused.content.decode()  # what was written is not lost
+    assert client.get(address(booking, "case-note")).url == address(booking)  # where a login leads back to
 
 
 # --- The support bundle ---------------------------------------------------------------------------
@@ -287,9 +289,23 @@ def test_a_refund_says_how_much_goes_back_when_and_what_is_told_then_does_it_onc
     done = client.post(url, form, follow=True)
     again = client.post(url, form, follow=True)
 
-    assert done.redirect_chain == [(address(booking), 302)]
-    assert "has changed since you looked at it" in text(again)
+    assert done.redirect_chain == again.redirect_chain == [(address(booking), 302)]
+    assert "this click did nothing more" in text(again)
     assert [*Refund.objects.values_list("amount_paise", "reason")] == [(30_000, "one devotee did not come")]
+
+
+def test_what_was_written_stays_when_somebody_else_was_faster(booking, desk):
+    client, url = desk("Owner"), address(booking, "case-refund") + "?amount=300"
+    form = {"reason": "one devotee did not come", "seen": seen(client.get(url))}
+    request_refund(booking.checkout.payment.pk, 10_000, "a gesture", builders.make_superuser())
+
+    answer = client.post(url, form)
+    assert "has changed since you looked at it" in text(answer)
+    assert 'value="one devotee did not come"' in answer.content.decode()
+    done = client.post(url, {**form, "seen": seen(answer)}, follow=True)  # having looked again
+
+    assert "Done: Refund." in text(done)
+    assert [*Refund.objects.order_by("pk").values_list("amount_paise", flat=True)] == [10_000, 30_000]
 
 
 def test_all_goes_back_only_when_that_was_chosen(booking, desk):
@@ -336,6 +352,51 @@ def test_a_cancellation_shows_the_policy_and_whoever_may_refund_gives_more(booki
     assert Notification.objects.get(kind="cancelled").facts["because"] == "The river has risen."
 
 
+def test_staff_correct_for_whom_the_puja_is_and_never_over_a_change_that_they_have_not_seen(booking, desk):
+    support, other, url = desk("Support"), desk("Coordinator"), address(booking, "case-details")
+    first, second = (client.get(url).context["form"].initial for client in (support, other))
+    told = {
+        "devotee_names": "Asha and Ravi",
+        "gotra": "Bharadwaj",
+        "nakshatra": "",
+        "people": "12",
+        "wishes": "",
+    }
+    form = {**told, "reason": "told on the phone", "seen": first["seen"]}
+    assert url in support.get(address(booking)).content.decode()
+    assert support.post(url, {**form, "reason": ""}).status_code == 200
+    assert support.post(url, {**form, "seen": "x"}).status_code == 404
+
+    for _ in range(2):  # a double click
+        assert support.post(url, form).url == address(booking)
+    late = other.post(url, {**form, "gotra": "Kashyap", "reason": "a letter", "seen": second["seen"]})
+    assert "Somebody has changed it since you looked" in text(late)
+    assert "Bharadwaj" in text(late)
+    assert late.context["form"]["gotra"].value() == "Kashyap"
+    checkout = Checkout.objects.get(pk=booking.checkout_id)
+    assert (checkout.gotra, checkout.people, checkout.devotee_names) == ("Bharadwaj", 12, "Asha and Ravi")
+    change = StateChange.objects.get(rule="details_corrected")
+    assert change.detail.endswith(": told on the phone")  # who and why; not the names
+    seen_now = late.context["form"]["seen"].value()
+    other.post(url, {**form, "gotra": "Kashyap", "reason": "a letter", "seen": seen_now})
+    assert Checkout.objects.get(pk=booking.checkout_id).gotra == "Kashyap"
+
+
+def test_a_cancelled_booking_has_no_details_to_correct(booking, desk):
+    client, url = desk("Support"), address(booking, "case-details")
+    form = {
+        "reason": "told on the phone",
+        "gotra": "Kashyap",
+        "seen": client.get(url).context["form"].initial["seen"],
+    }
+    Booking.objects.filter(pk=booking.pk).update(status="COMPLETED")
+
+    refused = text(client.post(url, form))
+    assert "This booking is no longer confirmed." in refused
+    assert "Somebody has changed it" not in refused
+    assert url not in client.get(address(booking)).content.decode()
+
+
 @pytest.mark.parametrize(("who", "kind"), [("temple", "moved"), ("customer", "moved_by_customer")])
 def test_a_move_offers_the_free_times_and_says_who_asked(booking, slot, desk, who, kind):
     client, url = desk("Support"), address(booking, "case-move")
@@ -364,6 +425,18 @@ def test_a_time_too_near_to_move_anybody_unasked_is_offered_for_the_customers_wi
     booking.refresh_from_db()
     near.refresh_from_db()
     assert booking.starts_at == near.starts_at
+
+
+def test_times_after_the_first_sixty_are_shown_from_a_chosen_day_on(booking, slot, desk, monkeypatch):
+    monkeypatch.setattr("backoffice.views.actions.MOST_TIMES", 1)
+    later = builders.make_slot(slot.service, days=40)
+    client, url = desk("Support"), address(booking, "case-move")
+
+    assert client.get(url).context["times"] == [slot]
+    assert 'name="day"' in client.get(url).content.decode()
+    page = client.get(f"{url}?day={timezone.localdate(later.starts_at)}")
+    assert page.context["times"] == [later]
+    assert client.get(f"{url}?day=2020-01-01").context["times"] == [slot]
 
 
 def test_a_time_that_was_taken_while_staff_looked_is_told_and_nothing_is_done(booking, slot, desk):
@@ -447,7 +520,7 @@ def test_a_message_is_sent_again_once_and_the_timeline_says_who_wanted_it(bookin
 
     notification.refresh_from_db()
     assert notification.state == "WAITING"
-    assert "has changed since you looked" in text(answer)
+    assert "this click did nothing more" in text(answer)
     assert StateChange.objects.get(rule="message_sent_again").detail.endswith(": booked: it was in the spam")
 
 

@@ -70,6 +70,19 @@ def test_a_booking_on_the_phone_is_a_link_to_send(desk, first, slot, phonepe):
     assert slot.held == 0
 
 
+def test_times_are_shown_from_a_chosen_day_on(desk, first, slot, phonepe, monkeypatch):
+    monkeypatch.setattr("backoffice.phone_forms.MOST_TIMES", 1)
+    later = builders.make_slot(slot.service, days=40)
+    day, support = f"{timezone.localdate(later.starts_at)}", desk("Support")
+    fields = first(support.get(PHONE))
+    shown = support.post(PHONE, {**fields, "day": day}).content.decode()
+
+    assert timezone.localtime(slot.starts_at).isoformat() not in shown
+    assert f'name="day" value="{day}"' in shown
+    support.post(PHONE, last(later, fields, day=day))
+    assert PayLink.objects.get().checkout.starts_at == later.starts_at
+
+
 def test_the_money_of_a_link_is_taken_at_the_counter(desk, first, slot, phonepe):
     support, coordinator = desk("Support"), desk("Coordinator")
     made = support.post(PHONE, last(slot, first(support.get(PHONE)))).url
@@ -100,7 +113,11 @@ def test_cash_at_the_counter_is_booked_counted_and_closed(desk, first, slot):
     cash = reverse("desk:cash")
     entry = LedgerEntry.objects.get().by_hand
     assert "₹1,100.00" in support.get(cash).content.decode()
-    support.post(cash, {"person": entry.person_id, "shown": 110_000, "counted": "1100.00", "reason": ""})
+    count = {"person": entry.person_id, "shown": 110_000, "counted": "1090.00", "reason": ""}
+    refused = support.post(cash, count).content.decode()
+    assert 'value="1090.00"' in refused  # it needs a reason, and is not typed again
+    assert not CashClosing.objects.exists()
+    support.post(cash, {**count, "counted": "1100.00"})
     assert CashClosing.objects.get().difference_paise == 0
 
 

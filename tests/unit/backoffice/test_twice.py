@@ -48,6 +48,7 @@ FORMS: dict[str, list[Sent]] = {
     "case-refund": [Sent(REASON, {"payment.Refund": 1})],
     "case-move": [Sent(REASON, {"booking.EarlierStart": 1})],
     "case-cancel": [Sent(REASON, {"payment.Refund": 1})],
+    "case-details": [Sent({"gotra": "Bharadwaj", **REASON}, {"payment.StateChange": 1})],
     "case-accept": [Sent(REASON, {"booking.Booking": 1, "payment.Receipt": 1})],
     "case-return": [Sent(REASON, {"payment.Refund": 1})],
     "case-stop": [Sent(REASON)],
