@@ -162,7 +162,7 @@ def test_models_are_described_the_same():
     assert {app for app, _ in SQUASHED} == APPS
 
 
-@pytest.mark.proof(every=20)
+@pytest.mark.proof(every=40)
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", sorted(ORIGINALS), ids=".".join)
 def test_an_upgrade_runs_each_migration_that_has_not_run_once(key):

@@ -39,6 +39,7 @@ def test_every_page_of_the_desk_is_guarded():
     assert len(PAGES) == len(urlpatterns)
 
 
+@pytest.mark.proof(every=1)  # each role tries another third of the pages in `make test`
 @pytest.mark.parametrize("role", ROLES)
 def test_a_role_opens_the_pages_of_its_rights_and_no_others(role, clients):
     client, wrong = clients(builders.make_staff(role)), []

@@ -44,6 +44,7 @@ def test_a_role_is_shown_no_link_that_is_closed_to_it(role):
     assert len(known) > 1
 
 
+@pytest.mark.proof(every=1)
 @pytest.mark.parametrize("role", ROLES)
 def test_a_button_within_a_page_has_its_own_right(role, alice, choice, phonepe):
     """Whoever may see the page, and sends what the button would: 403, and nothing is written."""

@@ -157,6 +157,7 @@ def test_rows_that_are_equal_otherwise_do_not_wander_between_pages(model):
     assert names in together or names[-1] in ("id", "pk") or model._meta.get_field(names[-1]).unique
 
 
+@pytest.mark.proof(every=7)  # each makes 501 rows
 @pytest.mark.parametrize("route", sorted(LISTS))
 def test_of_501_rows_an_answer_has_a_hundred_and_names_the_next(
     api, alice, rows, django_assert_max_num_queries, route
