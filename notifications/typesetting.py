@@ -75,10 +75,12 @@ class Line:
         return sum(run.width for run in self.runs)
 
 
+@lru_cache(maxsize=256)  # the labels stand on every receipt
 def set_lines(text: str, width: float, *, is_bold: bool) -> tuple[list[Line], list[str]]:
     """Lines of at most `width` (in thousandths of the font size), and the characters that no font has.
 
     A line breaks at a space. A word that is wider than the line breaks between its letters, never inside one.
+    Callers must not change the lists.
     """
 
     def fits(part: str) -> bool:
