@@ -26,6 +26,7 @@ from payment.services.monitoring import (
     waiting_money,
 )
 from payment.services.refunds.amounts import REQUESTED
+from payment.services.rule_words import words_of
 from payment.states import Fulfilment, PaymentState, RefundState
 
 AMOUNT_DIFFERS = "amount_differs"  # why a payment is held
@@ -124,14 +125,13 @@ def _disputes(now: datetime) -> "QuerySet[Dispute]":
 
 
 def _payment(payment: Payment) -> Row:
-    title = localized(payment.checkout, "puja_title") if payment.checkout else str(_("Donation"))
     return Row(
         address=reverse("desk:case", args=[payment.reference]),
-        what=f"{title} · {payment.reference}",
+        what=_what(payment),
         who=_who(payment),
         since=payment.created_at,
         paise=payment.amount_paise,
-        note=payment.held_because.replace("_", " "),
+        note=words_of(payment.held_because),
     )
 
 
@@ -143,6 +143,11 @@ def _booking(booking: Booking) -> Row:
         who=booking.user.full_name or booking.user.email,
         since=booking.created_at,
     )
+
+
+def _what(payment: Payment) -> str:
+    title = localized(payment.checkout, "puja_title") if payment.checkout else _("Donation")
+    return f"{title} · {payment.reference}"
 
 
 def _who(payment: Payment) -> str:
@@ -158,11 +163,11 @@ def _refund(refund: Refund) -> Row:
     )
     return Row(
         address=reverse("desk:case", args=[refund.payment.reference]),
-        what=f"{refund.reason} · {refund.payment.reference}",
+        what=_what(refund.payment),
         who=_who(refund.payment),
         since=refund.created_at,
         paise=refund.amount_paise,
-        note=requester,
+        note=": ".join(filter(None, (requester, refund.reason))),
     )
 
 

@@ -57,8 +57,10 @@ from payment.services.outcomes import accept_after_review, return_after_review
 from payment.services.receipts import ReceiptBusy, number_credit_note, number_receipt
 from payment.services.refunds.amounts import REQUESTED
 from payment.services.refunds.requests import approve_refund, withdraw_refund
+from payment.services.rule_words import words_of
 from payment.services.slot_closure import MOST_AT_ONCE, Closing, Outcome, move_all, refund_all
 from payment.services.status import stop_waiting_by_staff
+from payment.services.support_bundle import masked_text
 from payment.services.webhooks import close_event
 from payment.views.payments import download, download_credit_note
 
@@ -296,9 +298,10 @@ class WebhookEventAdmin(DecidingAdmin):
         by, reason = cast(User, request.user), request.POST.get("reason", "")
         self.decide(request, events, lambda event: close_event(event.pk, reason, by))
 
-    @admin.display(description=_("body, as it came"))
+    @admin.display(description=_("body, masked"))
     def text(self, event: WebhookEvent) -> str:
-        return bytes(event.body).decode("utf-8", "replace")
+        """Without what PhonePe tells of the payer, as on the page of the case."""
+        return format_html('<pre class="desk-letter" tabindex="0" lang="en">{}</pre>', masked_text(event))
 
 
 @admin.register(GatewayCall)
@@ -560,12 +563,16 @@ class DiagnosisRunAdmin(ReadOnlyAdmin):
 
 @admin.register(StateChange)
 class StateChangeAdmin(ReadOnlyAdmin):
-    list_display = ("created_at", "payment", "subject", "before", "after", "rule", "detail")
+    list_display = ("created_at", "payment", "subject", "before", "after", "rule", "in_words", "detail")
     list_filter = (("subject", SeenValuesFilter), ("rule", SeenValuesFilter))
     list_select_related = ("payment",)
     search_fields = (
         *("payment__reference__startswith", "attempt__merchant_order_id__startswith", "request_id"),
     )
+
+    @admin.display(description=_("what happened"))
+    def in_words(self, change: StateChange) -> str:
+        return words_of(change.rule)
 
 
 @admin.register(WorkLease)

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy
 from accounts.models import User
 from backoffice import rights
 from backoffice.pages import desk_page, sentence_of, show
+from core.dates import spell_date
 from core.errors import Conflict
 from payment.models import SettlementFile
 from payment.reconciliation.discrepancies import Discrepancy, Fix
@@ -73,10 +74,11 @@ def settlement(request: HttpRequest, pk: int) -> HttpResponse:
             messages.warning(request, sentence_of(refusal))
         return redirect("desk:settlement", file.pk)
     found, differences = compare_file(file)
+    differences = sorted(differences, key=lambda each: not each.repair)  # what a click mends comes first
     return show(
         request,
         "backoffice/settlement.html",
-        str(file),
+        f"{file.name}, {spell_date(file.day)}",
         file=file,
         found=found,
         bad_rows=found.bad_rows[:MOST_SHOWN],

@@ -176,6 +176,15 @@ def masked_body(event: WebhookEvent) -> Any:
         return f"[{len(body)} bytes that are no JSON]"
 
 
+def masked_text(event: WebhookEvent) -> str:
+    """For a page of staff: also what is no JSON, which nobody could review without seeing it."""
+    body = bytes(event.body)
+    try:
+        return json.dumps(_masked(json.loads(body)), indent=2, ensure_ascii=False)
+    except ValueError:
+        return mask_text(body.decode("utf-8", "replace"))
+
+
 def _masked(value: Any) -> Any:
     if isinstance(value, dict):
         return {

@@ -1,7 +1,7 @@
 """The pages of the catalogue: what customers will see, and the prices from a moment on."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
 
 import pytest
@@ -139,6 +139,15 @@ def test_a_price_is_planned_and_cancelled(desk, package):
         "not planned any more" in client.post(page, {"cancel": f"{price.pk}"}, follow=True).content.decode()
     )
     assert client.post(page, {"cancel": "x"}).status_code == 302
+
+
+def test_a_price_from_midnight_counts_from_midnight_in_india(desk, package):
+    day = timezone.localdate() + timedelta(days=30)
+    address = reverse("desk:package-price", args=[package.pk])
+    desk("Manager").post(address, {"price": "1500", "valid_from": f"{day}T00:00"})
+    begins = PackagePrice.objects.get().valid_from.astimezone(UTC)
+
+    assert begins == datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(hours=5, minutes=30)
 
 
 def test_a_price_without_a_moment_counts_from_now(desk, package):

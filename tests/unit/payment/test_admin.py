@@ -294,6 +294,23 @@ def test_staff_see_a_dispute_with_all_its_news(desk, disputed):
     assert "not known: all of it" in desk.get(reverse("admin:payment_dispute_changelist")).content.decode()
 
 
+@pytest.mark.parametrize("is_json", [True, False])
+def test_what_phonepe_tells_of_the_payer_is_masked_on_the_page_of_its_event(desk, disputed, is_json):
+    payer = {"vpa": "meera@ybl", "accountHolderName": "Meera Joshi"}
+    body = (
+        json.dumps({"payload": {"state": "COMPLETED", **payer}})
+        if is_json
+        else "vpa=meera@ybl&state=COMPLETED"
+    )
+    WebhookEvent.objects.update(body=body.encode())
+    event = WebhookEvent.objects.get(digest="d")
+    page = desk.get(reverse("admin:payment_webhookevent_change", args=[event.pk])).content.decode()
+
+    assert "COMPLETED" in page
+    assert "meera@ybl" not in page
+    assert "Meera Joshi" not in page
+
+
 def test_staff_say_at_the_desk_how_much_of_a_payment_is_lost(desk, disputed, paid):
     assert "1 decided." in act(desk, Dispute, "mark_lost", disputed, rupees="500.50")
 
