@@ -368,7 +368,9 @@ class BookingAdmin(PhoneSearch, ReadOnlyAdmin):
     def case(self, booking: Booking) -> str:
         """The number leads to the page on which staff work with it, the id to the row."""
         return format_html(
-            '<a href="{}">{}</a>', reverse("desk:case", args=[booking.book_id]), booking.book_id
+            '<a class="desk-link" href="{}">{}</a>',
+            reverse("desk:case", args=[booking.book_id]),
+            booking.book_id,
         )
 
     @admin.display(description=_("puja"))

@@ -205,7 +205,9 @@ class PaymentAdmin(PhoneSearch, DecidingAdmin):
     def case(self, payment: Payment) -> str:
         """The reference leads to the page on which staff work with it, the id to the row."""
         return format_html(
-            '<a href="{}">{}</a>', reverse("desk:case", args=[payment.reference]), payment.reference
+            '<a class="desk-link" href="{}">{}</a>',
+            reverse("desk:case", args=[payment.reference]),
+            payment.reference,
         )
 
     @admin.display(description=_("amount (₹)"), ordering="amount_paise")

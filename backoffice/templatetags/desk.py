@@ -6,7 +6,7 @@ from typing import Any
 from django import template
 
 from backoffice.models import SavedFilter
-from backoffice.views.filters import kept_query
+from backoffice.views.filters import kept_query, list_query
 from core.money import in_rupees
 
 register = template.Library()
@@ -35,6 +35,8 @@ def saved_filters(context: Any, changelist: Any) -> dict[str, Any]:
     """Of the person who looks at this list of the admin. `current`: the one whose filters are chosen now."""
     request, options = context["request"], changelist.opts
     table, query = f"{options.app_label}_{options.model_name}", kept_query(request.GET.urlencode())
-    rows = [*SavedFilter.objects.filter(user=request.user, table=table)]
-    current = next((each for each in rows if query and each.query == query), None)
+    rows = [
+        (each, list_query(each.query)) for each in SavedFilter.objects.filter(user=request.user, table=table)
+    ]
+    current = next((each for each, _ in rows if query and each.query == query), None)
     return {"rows": rows, "table": table, "query": query, "current": current}

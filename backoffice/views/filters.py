@@ -1,5 +1,10 @@
-"""Filters of the lists of bookings and payments that a person keeps for themselves."""
+"""Filters of the lists of bookings and payments that a person keeps for themselves.
 
+A span of days is kept as it was meant, counted from the day on which the list is opened: `created_at__span=days:0:7`.
+"""
+
+import re
+from datetime import datetime, timedelta
 from typing import Any, cast
 
 from django import forms
@@ -7,6 +12,8 @@ from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.urls import reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
 from django.utils.translation import gettext as _
 
 from accounts.models import User
@@ -20,6 +27,8 @@ LISTS = {"booking_booking": rights.SEE_BOOKINGS, "payment_payment": rights.SEE_P
 MOST = 20  # of one person and list
 # The search holds names and phones, the page is no choice.
 NOT_KEPT = ("q", "p", "e", "all")
+SINCE, UNTIL, SPAN = "__gte", "__lt", "__span"
+KEPT_SPAN = re.compile(r"(days|months|years):(-?[0-9]{1,3}):(-?[0-9]{1,3})")
 
 
 class FilterForm(forms.Form):
@@ -32,14 +41,74 @@ class FilterForm(forms.Form):
 
 
 def kept_query(query: str) -> str:
+    """Of the query of a list: what is kept of it."""
     values = QueryDict(query, mutable=True)
     for name in NOT_KEPT:
         values.pop(name, None)
+    for name in [name.removesuffix(SINCE) for name in values if name.endswith(SINCE)]:
+        since, until = (_moment(values.get(name + bound, "")) for bound in (SINCE, UNTIL))
+        if since and until:
+            del values[name + SINCE], values[name + UNTIL]
+            values[name + SPAN] = _span(since, until)
     return values.urlencode()
 
 
-def list_address(table: str, query: str) -> str:
-    return f"{reverse(f'admin:{table}_changelist')}?{query}"
+def list_query(kept: str) -> str:
+    """The query of a list today, of what was kept."""
+    values = QueryDict(kept, mutable=True)
+    for name in [name for name in values if name.endswith(SPAN)]:
+        if found := KEPT_SPAN.fullmatch(values.pop(name)[-1]):
+            unit, since, until = found.groups()
+            name = name.removesuffix(SPAN)
+            values[name + SINCE], values[name + UNTIL] = (
+                str(_shift(unit, int(each))) for each in (since, until)
+            )
+    return values.urlencode()
+
+
+def _moment(text: str) -> datetime | None:
+    """A midnight; None for anything else."""
+    try:
+        moment = parse_datetime(text)
+    except ValueError:
+        return None
+    if moment is None or timezone.is_naive(moment):
+        return None
+    local = timezone.localtime(moment)
+    return local if local == _midnight(local) else None
+
+
+def _midnight(moment: datetime) -> datetime:
+    return moment.replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def _span(since: datetime, until: datetime) -> str:
+    """In years or months where it begins and ends with one, else in days."""
+    today, bounds = _midnight(timezone.localtime()), (since, until)
+    is_long = until - since >= timedelta(days=28)
+    if is_long and all((each.month, each.day) == (1, 1) for each in bounds):
+        unit, counts = "years", [each.year - today.year for each in bounds]
+    elif is_long and all(each.day == 1 for each in bounds):
+        counts = [12 * (each.year - today.year) + each.month - today.month for each in bounds]
+        unit = "months"
+    else:
+        unit, counts = "days", [(each - today).days for each in bounds]
+    return ":".join([unit, *map(str, counts)])
+
+
+def _shift(unit: str, count: int) -> datetime:
+    """The first moment of the day, month or year that is so many after the one of now."""
+    today = _midnight(timezone.localtime())
+    if unit == "days":
+        return today + timedelta(days=count)
+    if unit == "years":
+        return today.replace(year=today.year + count, month=1, day=1)
+    years, month = divmod(today.month - 1 + count, 12)
+    return today.replace(year=today.year + years, month=month + 1, day=1)
+
+
+def list_address(table: str, kept: str) -> str:
+    return f"{reverse(f'admin:{table}_changelist')}?{list_query(kept)}"
 
 
 @desk_page()

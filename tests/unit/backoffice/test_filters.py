@@ -1,11 +1,14 @@
 """Filters that a person keeps above the lists of bookings and payments."""
 
-from urllib.parse import urlsplit
+from datetime import datetime
+from urllib.parse import urlencode, urlsplit
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 
 from backoffice.models import SavedFilter
+from backoffice.views.filters import kept_query, list_query
 from tests.harness import builders
 from tests.unit.backoffice.sold import book
 
@@ -34,6 +37,40 @@ def test_a_filter_is_kept_for_its_person_and_its_list_alone(desk):
 
     assert (names_on(support), names_on(support, PAYMENTS), names_on(other)) == (["Cancelled"], [], [])
     assert support.get(f"{BOOKINGS}?{urlsplit(answer.url).query}").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "kept", "later"),
+    [
+        ("2026-11-28", "2026-12-05", "days:0:7", ("2026-12-01", "2026-12-08")),
+        ("2026-11-01", "2026-12-01", "months:0:1", ("2026-12-01", "2027-01-01")),
+        ("2026-10-01", "2026-11-01", "months:-1:0", ("2026-11-01", "2026-12-01")),
+        ("2026-01-01", "2027-01-01", "years:0:1", ("2026-01-01", "2027-01-01")),
+    ],
+)
+def test_a_span_of_days_is_counted_from_the_day_of_looking(since, until, kept, later, monkeypatch):
+    def query(*days):
+        return urlencode(
+            {
+                f"starts_at__{bound}": f"{day} 00:00:00+05:30"
+                for bound, day in zip(("gte", "lt"), days, strict=True)
+            }
+        )
+
+    def today(moment):
+        monkeypatch.setattr(timezone, "now", lambda: datetime.fromisoformat(moment))
+
+    today("2026-11-28T09:00:00+05:30")
+    stored = kept_query(f"{query(since, until)}&status__exact=CONFIRMED")
+    assert stored == urlencode({"status__exact": "CONFIRMED", "starts_at__span": kept})
+    today("2026-12-01T00:10:00+05:30")
+    assert list_query(stored) == f"status__exact=CONFIRMED&{query(*later)}"
+    assert kept_query(list_query(stored)) == stored  # it is shown as the one that is chosen
+
+
+@pytest.mark.parametrize("value", ["days:0", "days:1:99999", "weeks:0:1", "x"])
+def test_a_span_that_nobody_kept_is_left_out(value):
+    assert list_query(f"status__exact=CONFIRMED&starts_at__span={value}") == "status__exact=CONFIRMED"
 
 
 def test_the_same_name_again_changes_it_and_it_is_removed_by_its_person_only(desk):
