@@ -30,6 +30,7 @@ from payment.services.rule_words import words_of
 from payment.states import Fulfilment, PaymentState, RefundState
 
 AMOUNT_DIFFERS = "amount_differs"  # why a payment is held
+APPROVAL = "approval"
 UNDECIDED = timedelta(hours=1)
 SOON = timedelta(days=2)
 RECENT = timedelta(days=30)  # what was given up earlier has been seen, or nobody misses it
@@ -62,15 +63,26 @@ class Need:
 
 @dataclass(frozen=True)
 class CountedNeed:
+    """`address`: where it is dealt with."""
+
     need: Need
     count: int
+    address: str
 
 
 def counted_needs(request: HttpRequest, now: datetime) -> list[CountedNeed]:
     """Those that have rows and that this person may see, counted in one statement."""
     allowed = [need for need in NEEDS if may(request, need.right)]
     counts = scalars([_count(need.find(now)) for need in allowed]) if allowed else []
-    return [CountedNeed(need, count) for need, count in zip(allowed, counts, strict=True) if count]
+    found = ((need, count) for need, count in zip(allowed, counts, strict=True) if count)
+    return [CountedNeed(need, count, _address(request, need)) for need, count in found]
+
+
+def _address(request: HttpRequest, need: Need) -> str:
+    """Its rows; for who may approve refunds, the page on which the next click approves one."""
+    if need.name == APPROVAL and may(request, rights.SEE_BOOKINGS, rights.REFUND):
+        return reverse("desk:approvals")
+    return reverse(f"desk:needs-{need.name}")
 
 
 def _count(rows: "QuerySet[Any]") -> "QuerySet[Any]":
@@ -229,7 +241,7 @@ NEEDS = (
         _payment,
     ),
     Need(
-        "approval",
+        APPROVAL,
         _("Refunds that wait for a second person"),
         _("Approve or withdraw. Whoever asked for one cannot approve it."),
         rights.SEE_REFUNDS,
