@@ -13,6 +13,8 @@ def test_a_schema_of_its_own_is_kept_beside_our_limits():
 
 
 def test_the_limits_of_a_connection_can_be_changed_by_its_address():
+    usual = database("postgresql://shop@db/shop")["OPTIONS"]
+    assert usual["tcp_user_timeout"] == 10_000  # milliseconds, for a machine that is gone without a word
     options = database("postgresql://shop@db/shop?keepalives_idle=60&sslmode=require")["OPTIONS"]
     assert (int(options["keepalives_idle"]), options["sslmode"]) == (60, "require")
 
