@@ -194,8 +194,8 @@ class BookingForm(PersonForm):
     def choice(self) -> dict[str, Any]:
         """As `fill_cart` takes it."""
         fields = self.cleaned_data
-        wanted = fields.get("at") or datetime.fromisoformat(fields["start"])
-        start, package = timezone.localtime(wanted), fields["package"]
+        starts_at = fields.get("at") or datetime.fromisoformat(fields["start"])
+        start, package = timezone.localtime(starts_at), fields["package"]
         return {
             "puja_service": package.puja_service_id,
             "package_id": package.pk,

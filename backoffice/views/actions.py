@@ -51,7 +51,7 @@ def refund(request: HttpRequest, number: str) -> HttpResponse:
     case, options = case_or_404(number), RefundForm(request.GET)
     amount = options.cleaned_data["amount"] if options.is_valid() else None
 
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         return lambda payment: request_refund(payment.pk, amount, reason, _person(request))
 
     return _decide(
@@ -78,9 +78,9 @@ def cancel(request: HttpRequest, number: str) -> HttpResponse:
     if may_raise and policy is not None and back != "policy":
         raised_to = policy.paid_paise if back == "all" else chosen["amount"]
 
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         by = _person(request)
-        return lambda payment: cancel_booking(booking, reason, by=by, raised_to=raised_to, told=told)
+        return lambda payment: cancel_booking(booking, reason, by=by, raised_to=raised_to, message=message)
 
     more: dict[str, Any] = {"options": options, "policy": policy, "may_raise": may_raise, "back": back}
     return _decide(
@@ -106,10 +106,10 @@ def move(request: HttpRequest, number: str) -> HttpResponse:
     if chosen.get("slot"):
         to = get_object_or_404(Slot, pk=chosen["slot"], service=booking.checkout.puja_service_id)
 
-    def act(reason: str, told: str) -> Act:
-        wanted = cast(Slot | datetime, to)
+    def act(reason: str, message: str) -> Act:
+        target = cast(Slot | datetime, to)
         return lambda payment: move_by_staff(
-            booking, wanted, reason, _person(request), for_customer=for_customer
+            booking, target, reason, _person(request), for_customer=for_customer
         )
 
     more: dict[str, Any] = {"options": options, "booking": booking, "for_customer": for_customer, "to": to}
@@ -130,8 +130,8 @@ def details(request: HttpRequest, number: str) -> HttpResponse:
     """For whom the puja is: names that were misspelt, a gotra that the customer tells on the phone."""
     case = case_or_404(number)
     booking = _booking_of(case)
-    shown = details_of(booking)
-    form = DetailsForm(request.POST or None, instance=case.checkout, initial={"seen": signing.dumps(shown)})
+    details = details_of(booking)
+    form = DetailsForm(request.POST or None, instance=case.checkout, initial={"seen": signing.dumps(details)})
     changed: list[tuple[Any, Any]] = []
     if form.is_bound and form.is_valid():
         fields = form.cleaned_data
@@ -145,9 +145,11 @@ def details(request: HttpRequest, number: str) -> HttpResponse:
         except APIException as refusal:
             if answer := _refuse(request, case, refusal, fields["reason"]):
                 return answer
-            if shown != seen:
-                changed = [(form.fields[name].label, value) for name, value in shown.items()]
-            form = DetailsForm({**request.POST.dict(), "seen": signing.dumps(shown)}, instance=case.checkout)
+            if details != seen:
+                changed = [(form.fields[name].label, value) for name, value in details.items()]
+            form = DetailsForm(
+                {**request.POST.dict(), "seen": signing.dumps(details)}, instance=case.checkout
+            )
     title = _("Correct the details")
     context: dict[str, Any] = {"case": case, "form": form, "button": title, "changed": changed}
     return show(request, "backoffice/case/details.html", title, trail=_trail(case), **context)
@@ -155,7 +157,7 @@ def details(request: HttpRequest, number: str) -> HttpResponse:
 
 @desk_page(rights.SEE_BOOKINGS, rights.DECIDE_PAYMENTS)
 def accept(request: HttpRequest, number: str) -> HttpResponse:
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         return lambda payment: accept_after_review(payment.pk, _person(request))
 
     title = _("Accept the amount")
@@ -164,7 +166,7 @@ def accept(request: HttpRequest, number: str) -> HttpResponse:
 
 @desk_page(rights.SEE_BOOKINGS, rights.DECIDE_PAYMENTS)
 def send_back(request: HttpRequest, number: str) -> HttpResponse:
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         return lambda payment: return_after_review(payment.pk, _person(request))
 
     title = _("Send the amount back")
@@ -173,7 +175,7 @@ def send_back(request: HttpRequest, number: str) -> HttpResponse:
 
 @desk_page(rights.SEE_BOOKINGS, rights.DECIDE_PAYMENTS)
 def stop(request: HttpRequest, number: str) -> HttpResponse:
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         return lambda payment: stop_waiting_by_staff(payment.pk, reason, _person(request))
 
     title = _("Stop waiting")
@@ -182,7 +184,7 @@ def stop(request: HttpRequest, number: str) -> HttpResponse:
 
 @desk_page(rights.SEE_BOOKINGS, rights.END_OFFERS)
 def end_offer(request: HttpRequest, number: str) -> HttpResponse:
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         return lambda payment: decline(payment.pk, "closed_by_staff", _person(request))
 
     title = _("End the offer")
@@ -244,7 +246,7 @@ def _decide_refund(
     case = case_or_404(number)
     refund = get_object_or_404(case.payment.refunds.select_related("asked_by"), pk=pk)
 
-    def act(reason: str, told: str) -> Act:
+    def act(reason: str, message: str) -> Act:
         return lambda payment: decide(refund.pk, _person(request))
 
     return _decide(request, case, title, rule, act, button, refund=refund)
@@ -269,10 +271,10 @@ def _decide(
     written: dict[str, Any] = {}  # it stays in the form of a page that is shown again
     if posted is not None and posted.is_valid():
         written = posted.cleaned_data
-        reason, told = written["reason"], written["reason"] if written.get("tell") else ""
+        reason, message = written["reason"], written["reason"] if written.get("tell") else ""
         facts: dict[str, Any] = {"seen": written["seen"], "rule": rule, "by": _person(request)}
         try:
-            perform(case.payment.pk, act(reason, told), **facts, reason=reason)
+            perform(case.payment.pk, act(reason, message), **facts, reason=reason)
             messages.success(request, _("Done: %(what)s.") % {"what": title})
             return redirect("desk:case", number=case.number)
         except APIException as refusal:

@@ -50,7 +50,7 @@ def papers(request: HttpRequest) -> HttpResponse:
     text = printable(request.GET.get("q", "").strip())[:LONGEST]
     rows: QuerySet[Any] = _receipts(text) if kind == "receipts" else _credit_notes(text)
     found = [*(rows.filter(pk__lt=before) if before else rows).order_by("-pk")[: ON_A_PAGE + 1]]
-    shown = found[:ON_A_PAGE]
+    page = found[:ON_A_PAGE]
     return show(
         request,
         "backoffice/papers.html",
@@ -58,8 +58,8 @@ def papers(request: HttpRequest) -> HttpResponse:
         kinds=KINDS.items(),
         kind=kind,
         wanted=text,
-        rows=[(paper, *_details(paper)) for paper in shown],
-        following=shown[-1].pk if len(found) > ON_A_PAGE else None,
+        rows=[(paper, *_details(paper)) for paper in page],
+        following=page[-1].pk if len(found) > ON_A_PAGE else None,
     )
 
 
@@ -124,15 +124,15 @@ def donations(request: HttpRequest) -> HttpResponse:
     `?lacking=address`: those that Form 10BD wants an address for.
     """
     this_year = financial_year(timezone.now())
-    asked = YearForm(
+    year_form = YearForm(
         request.POST if request.method == "POST" else {"year": request.GET.get("year", this_year)}
     )
-    year = asked.cleaned_data["year"] if asked.is_valid() else this_year
+    year = year_form.cleaned_data["year"] if year_form.is_valid() else this_year
     kind, form = request.POST.get("file", ""), FileForm(initial={"year": year})
     if kind in ("csv", "xlsx"):
         if not may(request, rights.EXPORT_PANS):
             raise PermissionDenied
-        if not asked.is_valid():  # a file of this year would be taken for one of the year that was meant
+        if not year_form.is_valid():  # a file of this year would be taken for one of the year that was meant
             raise Http404
         form = FileForm(request.POST)
         if form.is_valid():
@@ -142,15 +142,15 @@ def donations(request: HttpRequest) -> HttpResponse:
     below, only_lacking = _key(request.GET.get("below", "")), request.GET.get("lacking") == "address"
     rows = lacking_address(year) if only_lacking else donations_of_year(year)
     found = [*(rows.filter(payment__receipt__number__lt=below) if below else rows)[: ON_A_PAGE + 1]]
-    shown = found[:ON_A_PAGE]
+    page = found[:ON_A_PAGE]
     return show(
         request,
         "backoffice/donations.html",
         _("Donations"),
         year=year,
         years=range(this_year, this_year - 8, -1),
-        lines=[line_of(each) for each in shown],
-        following=shown[-1].payment.receipt.number if len(found) > ON_A_PAGE else None,
+        lines=[line_of(each) for each in page],
+        following=page[-1].payment.receipt.number if len(found) > ON_A_PAGE else None,
         may_export=may(request, rights.EXPORT_PANS),
         only_lacking=only_lacking,
         form=form,

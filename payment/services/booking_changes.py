@@ -229,13 +229,13 @@ def find_start(booking: Booking, starts_at: datetime) -> Slot | datetime:
         return slot
     if slots.exists():
         start = timezone.localtime(starts_at)
-        wanted = Cart(
+        draft = Cart(
             puja_service_id=booking.checkout.puja_service_id,
             selected_date=start.date(),
             selected_time=start.time(),
         )
         problem = _("This puja does not start at that time. Choose one of its slots.")
-        raise InvalidField("selected_time", add_free_times(problem, wanted))
+        raise InvalidField("selected_time", add_free_times(problem, draft))
     require_open_start(booking.checkout.puja_service, starts_at)
     return starts_at
 

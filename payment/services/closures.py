@@ -209,7 +209,7 @@ def _rehearsed(item: PlannedBooking, then: str, payment: Payment) -> object:
     booking = Booking.objects.select_related("user", "checkout__cart").get(pk=item.booking.pk)
     slot = _slot_of(booking)
     if then == Then.REFUND:
-        return cancel_booking(booking, OPEN_REASON, in_full=True, told=OPEN_REASON)
+        return cancel_booking(booking, OPEN_REASON, in_full=True, message=OPEN_REASON)
     if then == Then.OFFER or item.move_to is None:
         return offer_times(booking, slot, OPEN_REASON, None)
     return move_one(booking, slot, item.move_to, OPEN_REASON)
@@ -332,10 +332,10 @@ def _items(closure: Closure, plan: Plan, choices: Mapping[int, str]) -> list[Clo
     """What cannot be done any more was refused by `seen`: an unknown choice is the first option."""
     items = []
     for planned in plan.items:
-        wanted = choices.get(planned.booking.pk)
-        if not planned.options or wanted == "":
+        choice = choices.get(planned.booking.pk)
+        if not planned.options or choice == "":
             continue
-        then = wanted if wanted in planned.options else planned.options[0]
+        then = choice if choice in planned.options else planned.options[0]
         items.append(
             ClosureItem(
                 closure=closure,

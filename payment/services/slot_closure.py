@@ -120,7 +120,7 @@ def refund_one(
     """Cancels a booking that is still in this slot, with all of its money back. `batch_paise`: read under the lock."""
     if _lock(booking, slot) is None:
         return Outcome.ENDED
-    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=batch_paise(), told=reason)
+    refund = cancel_booking(booking, reason, by=by, in_full=True, batch_paise=batch_paise(), message=reason)
     return Outcome.AWAITING_APPROVAL if refund and refund.is_requested else Outcome.REFUNDED
 
 

@@ -101,8 +101,8 @@ class DeskBookingFilter(filters.FilterSet):
 
     def filter_status(self, bookings: QuerySet[Any], name: str, word: str) -> QuerySet[Any]:
         """In any case, as the page sends it. Words of no booking, such as IN_PROGRESS, find none."""
-        wanted = OF_STATUS.get(word.upper())
-        return bookings.none() if wanted is None else bookings.filter(wanted)
+        status = OF_STATUS.get(word.upper())
+        return bookings.none() if status is None else bookings.filter(status)
 
     def filter_from(self, bookings: QuerySet[Any], name: str, day: Any) -> QuerySet[Any]:
         return bookings.filter(starts_at__gte=_midnight(day, name))
@@ -231,8 +231,8 @@ class DeskDashboardView(APIView):
             bookings.order_by("-pk").select_related("user", "checkout").prefetch_related(PRIESTS)[:RECENT]
         )
         found = {"overview": overview(bookings), "recent_bookings": recent}
-        shown = DashboardSerializer(found, context={"sees_money": may(request, SEE_MONEY)}).data
-        return Response({"success": True, "data": shown, **shown})
+        dashboard = DashboardSerializer(found, context={"sees_money": may(request, SEE_MONEY)}).data
+        return Response({"success": True, "data": dashboard, **dashboard})
 
 
 class DeskReportsView(APIView):
@@ -247,22 +247,22 @@ class DeskReportsView(APIView):
         """Of the last thirty days, or of `start_date` to `end_date`: when the bookings were made."""
         question = ReportQuestion(data=_query_parameters(request, ReportQuestion))
         question.is_valid(raise_exception=True)
-        asked = question.validated_data
-        report = getattr(self, f"_{asked['report_type']}")(_period(asked))
-        return Response({"success": True, "report_type": asked["report_type"], "data": report})
+        query = question.validated_data
+        report = getattr(self, f"_{query['report_type']}")(_period(query))
+        return Response({"success": True, "report_type": query["report_type"], "data": report})
 
     def _revenue(self, period: Period) -> dict[str, Any]:
         found, sees_money = revenue_report(period), may(self.request, SEE_MONEY)
 
-        def shown(paise: int) -> str | None:
+        def sum_or_none(paise: int) -> str | None:
             return rupees(paise) if sees_money else None
 
         return {
-            "total_revenue": shown(found["total_revenue"]),
+            "total_revenue": sum_or_none(found["total_revenue"]),
             "total_bookings": found["total_bookings"],
-            "average_booking_value": shown(found["average_booking_value"]),
+            "average_booking_value": sum_or_none(found["average_booking_value"]),
             "daily_breakdown": {
-                day.isoformat(): {"revenue": shown(money), "bookings": number}
+                day.isoformat(): {"revenue": sum_or_none(money), "bookings": number}
                 for day, (money, number) in found["daily"].items()
             },
         }
@@ -290,9 +290,9 @@ def _query_parameters(request: Request, form: type[serializers.Serializer[Any]])
     return {name: value for name, value in request.query_params.items() if value and name in names}
 
 
-def _period(asked: dict[str, Any]) -> Period:
-    last = asked.get("end_date") or timezone.localdate()
-    first = asked.get("start_date") or last - timedelta(days=REPORT_DAYS - 1)
+def _period(query: dict[str, Any]) -> Period:
+    last = query.get("end_date") or timezone.localdate()
+    first = query.get("start_date") or last - timedelta(days=REPORT_DAYS - 1)
     if not timedelta() <= last - first <= LONGEST_REPORT or not 2000 <= first.year <= last.year <= 9000:
         raise InvalidField("start_date", _("Give two dates in their order, at most two years apart."))
     return Period.of_days(first, last)

@@ -279,7 +279,7 @@ def cancel_booking(
     rejected: bool = False,
     batch_paise: int = 0,
     raised_to: int = 0,
-    told: str = "",
+    message: str = "",
 ) -> Refund | None:
     """Cancels a booking, frees its place, and creates the refund that the policy gives, or a refund of all of it.
 
@@ -287,7 +287,7 @@ def cancel_booking(
     second person must approve the refund, it is only requested, and the approval cancels the booking. `batch_paise`:
     what this person refunds together, see `needs_second_person`. Where a refund of all had been requested, what the
     policy does not give stays requested. `raised_to`, in paise: `by` gives more than the policy; what they add may
-    have to wait for a second person. `told`: the reason as the customer reads it. `rejected`: it is to
+    have to wait for a second person. `message`: the reason as the customer reads it. `rejected`: it is to
     be shown as rejected by the temple.
 
     Raises Refusal once the puja has begun, and for an amount that cannot be given; Conflict when the booking is not
@@ -318,7 +318,7 @@ def cancel_booking(
     share = share if waits else share + more
     record_cancelled(payment)
     _end_offer(payment)
-    notify_cancelled(booking, share, told)
+    notify_cancelled(booking, share, message)
     request = requested_refunds(attempt).latest("pk") if awaits_refund_of_all(attempt) else None
     refund = None
     if share:

@@ -213,7 +213,7 @@ def test_no_more_than_was_paid_can_be_given_and_nothing_that_phonepe_cannot_send
 
 def test_the_customer_reads_why_the_temple_cancels_only_when_staff_tell_them(payment, staff):
     silent = rehearse(payment.pk, cancel_with(staff))
-    telling = rehearse(payment.pk, cancel_with(staff, told="The river has risen."))
+    telling = rehearse(payment.pk, cancel_with(staff, message="The river has risen."))
 
     assert "The river has risen." not in silent.message_previews[0].message.text
     assert "The temple writes: The river has risen." in telling.message_previews[0].message.text
