@@ -26,6 +26,7 @@ from payment.services.refunds.amounts import (
     refundable_paise,
     remaining_paise,
     sendable_paise,
+    share_ends_at,
 )
 from payment.services.refunds.outcomes import adopt_refund, apply_refund_status
 from payment.services.refunds.requests import (
@@ -210,6 +211,16 @@ def test_a_cancellation_is_free_until_the_last_hour_that_gives_everything_back(p
     booked = Booking.objects.get()
 
     assert free_until(booked) == (booked.starts_at - timedelta(hours=hours) if hours else None)
+
+
+@pytest.mark.parametrize(("hours", "last"), [(100, 48), (48, 48), (30, 24), (24, 24), (10, None)])
+def test_a_cancellation_gives_the_same_back_until_the_end_of_its_step(paid, hours, last, settings):
+    settings.REFUND_POLICY = ((48, 100), (24, 50), (0, 0))
+    booked = Booking.objects.get()
+
+    end = share_ends_at(booked, PAID, booked.starts_at - timedelta(hours=hours))
+
+    assert end == (last and booked.starts_at - timedelta(hours=last))
 
 
 def test_a_booking_that_the_temple_moved_is_free_up_to_the_last_moment_and_not_after_it(paid, settings):
