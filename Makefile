@@ -56,7 +56,6 @@ test: $(VENV)/.dev browser
 	@$(MAKE) --no-print-directory --jobs=2 test-sqlite test-postgresql
 
 test-sqlite test-postgresql: SHELL := bash
-test-sqlite test-postgresql: .SHELLFLAGS := -o pipefail -c
 NAME_LINES = $(if $(NAMED),2>&1 | (trap '' INT; exec sed -u 's/^/$(1) | /'))
 
 # One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all
@@ -67,11 +66,11 @@ PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-re
 unexport PYTHONDONTWRITEBYTECODE
 
 test-sqlite: $(VENV)/.dev browser
-	TEST_DATABASE=sqlite $(PYTEST) $(ARGS) $(call NAME_LINES,SQLite    )
+	$(if $(NAMED),@set -o pipefail; )TEST_DATABASE=sqlite $(PYTEST) $(ARGS) $(call NAME_LINES,SQLite    )
 
 test-postgresql: $(VENV)/.dev browser
 	@$(BIN)/python -m tests.harness.postgres
-	TEST_DATABASE=postgresql $(PYTEST) $(ARGS) $(call NAME_LINES,PostgreSQL)
+	$(if $(NAMED),@set -o pipefail; )TEST_DATABASE=postgresql $(PYTEST) $(ARGS) $(call NAME_LINES,PostgreSQL)
 
 # What a change to one module needs most: no sockets, no processes, no proofs; the migrated database is kept. Without ARGS
 # no races either, and a few cases of a test that has more than three (tests/harness/samples.py).
