@@ -257,7 +257,7 @@ def test_behind_a_pooler_that_keeps_no_session_work_is_looked_for_and_the_log_sa
         eventually(lambda: is_idle(running), "nothing is due")
         tell(alice)
         eventually(all_are_sent, "the notification is sent", seconds=30)
-    [told] = [record for record in caplog.records if "does not announce" in record.message]
+    [told] = [record for record in caplog.records if "LISTEN does not work" in record.message]
     assert "pooler" in told.cause
 
 
