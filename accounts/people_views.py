@@ -13,6 +13,7 @@ from accounts.models import User
 from accounts.people import change_status
 from accounts.permissions import HasRight
 from accounts.serializers import PersonStatusSerializer, StaffPersonSerializer
+from core.long_lists import LongPaginator
 from core.pagination import BoundedArray
 
 
@@ -20,6 +21,7 @@ class PeopleArray(BoundedArray):
     """The page searches, filters and turns pages in the browser, and asks for no second one."""
 
     most_rows = 1_000
+    django_paginator_class = LongPaginator
 
 
 class PeopleViewSet(ListModelMixin, GenericViewSet[User]):

@@ -32,7 +32,8 @@ Rows = QuerySet[Any]
 MOST_COST = 10_000
 NEWEST = 50_000  # rows that are looked through when no index helps
 MOST_FOUND = 500  # rows of a search
-DEEPEST = 10_000  # rows that are skipped to reach a page, from either end
+DEEPEST = 10_000  # rows that are skipped to reach a page of an estimated count, from either end
+FEW = 1_000  # rows that may be skipped with all that belongs to them
 MOST_SAMPLED = 2_000
 
 
@@ -70,14 +71,14 @@ def say_narrowed(request: HttpRequest) -> None:
 
 
 class LongPaginator(Paginator):
-    """Counts exactly where that is cheap. Pages of an estimated count are reached from the nearer end."""
+    """Counts exactly where that is cheap. A page is reached from the nearer end, by the keys of the rows before it."""
 
     object_list: Rows
 
     @cached_property
     def estimate(self) -> int | None:
         """None: the count is exact."""
-        plan = plan_of(self.object_list.order_by())
+        plan = plan_of(self.object_list.order_by().values("pk"))
         return None if plan is None or plan.cost <= MOST_COST else max(plan.rows, self.per_page + 1)
 
     @cached_property
@@ -86,17 +87,26 @@ class LongPaginator(Paginator):
 
     def page(self, number: int | str) -> Page:
         """Raises EmptyPage for one that is far from both ends of a large table."""
-        if self.estimate is None:
-            return super().page(number)
         number = self.validate_number(number)
-        before, behind = (number - 1) * self.per_page, (self.num_pages - number) * self.per_page
-        if min(before, behind) > DEEPEST:
-            raise EmptyPage("This page is far from both ends: filter, or search.")
-        if before <= behind:
-            rows = self.object_list[before : before + self.per_page]
-            return Page([*rows], number, self)
-        backwards = [*self.object_list.reverse()[behind : behind + self.per_page]]
-        return Page(backwards[::-1], number, self)
+        before, length = (number - 1) * self.per_page, self.per_page
+        if self.estimate is None:
+            length = min(length, self.count - before)
+            behind = self.count - before - length
+        else:
+            behind = (self.num_pages - number) * self.per_page
+            if min(before, behind) > DEEPEST:
+                raise EmptyPage("This page is far from both ends: filter, or search.")
+        if before <= behind or not self.object_list.ordered:
+            return Page(_slice(self.object_list, before, length), number, self)
+        return Page(_slice(self.object_list.reverse(), behind, length)[::-1], number, self)
+
+
+def _slice(rows: Rows, skipped: int, length: int) -> list[Any]:
+    """What the skipped rows are joined with is not read: an index has their keys."""
+    some = slice(skipped, skipped + length)
+    if skipped <= FEW:
+        return [*rows[some]]
+    return [*rows.filter(pk__in=[*rows.values_list("pk", flat=True)[some]])]
 
 
 class LongChangeList(ChangeList):

@@ -24,6 +24,7 @@ from booking.services.priests import assignable, employees
 from core import serializers
 from core.errors import InvalidField
 from core.language import Text, in_both_languages
+from core.long_lists import LongPaginator
 from core.money import rupees
 from core.pagination import BoundedArray
 from payment.models import Refund
@@ -84,6 +85,7 @@ class DeskArray(BoundedArray):
     """The page asks once, and turns pages of twenty by itself. Older bookings are found by `search` and by date."""
 
     most_rows = 1_000
+    django_paginator_class = LongPaginator
 
 
 class DeskBookingFilter(filters.FilterSet):
