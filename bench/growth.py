@@ -1,9 +1,12 @@
 """What people and workers wait for with 1,000 payments and with 1,000,000: `python -m bench.growth [SMALL LARGE]`.
 
-Two databases on one PostgreSQL of its own (`bench.seed`), and a process with the project for each. Both do the same by
-turns; what is printed is processor time, of the process and of its connections in PostgreSQL together: on a machine
-that is busy, the clock on the wall says how long others have worked. `--wall` prints that. What counts is the ratio of
-the medians. It takes about 7 GB of disk, which are free again at the end; `--folder` says where.
+Two databases on one PostgreSQL of its own (`bench.seed`), and a process with the project for each: the same shop after
+a week and after years, with as much trade a day. Both do the same by turns and show as many rows: a list of the admin
+is as long as that of the smaller shop. A page whose rows differ all the same is marked "rows", and not judged.
+
+What is printed is processor time, of the process and of its connections in PostgreSQL together: on a machine that is
+busy, the clock on the wall says how long others have worked. `--wall` prints that. What counts is the ratio of the
+medians. It takes about 7 GB of disk, which are free again at the end; `--folder` says where.
 """
 
 import argparse
@@ -30,6 +33,7 @@ WANTED = 1.15
 KEPT = [
     f"KEEP_{what}_DAYS" for what in ("GATEWAY_CALLS", "WEBHOOKS", "NOTIFICATIONS", "DRAWN_RECEIPTS", "CARTS")
 ]
+MORE_ROWS = 1.04  # with so many times the rows, and one more, a page is not compared
 Measure = Callable[[], Any]
 Clock = Callable[[bool], float]  # in milliseconds; at the start, or at the end, of what is measured
 
@@ -42,6 +46,7 @@ def main() -> None:
         "--databases", nargs=2, help="in place of our own: URLs of two that bench.seed has filled"
     )
     asked.add_argument("--rounds", type=int, default=ROUNDS)
+    asked.add_argument("--wanted", type=float, default=WANTED, help="the ratio above which a row is marked")
     asked.add_argument("--only", default="", help="measures whose names contain this")
     asked.add_argument(
         "--wall", action="store_true", help="time on the clock, for a machine that does nothing else"
@@ -73,7 +78,7 @@ class Child:
     """A process with the project on a database of so many payments."""
 
     def __init__(self, url: str, size: int, more: list[str]) -> None:
-        self.size = size
+        self.size, self.rows = size, 0  # rows: of the page that was measured last
         self._process = subprocess.Popen(
             [sys.executable, "-m", "bench.growth", *more, "--child", url, str(size)],
             cwd=ROOT,
@@ -84,11 +89,13 @@ class Child:
         )
         self.names: list[str] = self._read()
 
-    def measure(self, name: str) -> list[float]:
+    def measure(self, name: str, most: int = 0, calls: int = CALLS) -> list[float]:
+        """Milliseconds of each call. `most`: rows that a list of the admin shows, 0 for as many as ever."""
         assert self._process.stdin
-        self._process.stdin.write(f"{name}\n")
+        self._process.stdin.write(f"{name}\t{most}\t{calls}\n")
         self._process.stdin.flush()
-        return self._read()
+        self.rows, *found = self._read()
+        return found
 
     def end(self) -> None:
         if self._process.stdin:
@@ -113,20 +120,27 @@ def compare(children: list[Child], options: argparse.Namespace) -> None:
     print(f"{'':64} {small.size:>10} {large.size:>10}  ratio")
     ratios = {}
     for name in names:
+        for child in children:
+            child.measure(name, calls=1)
+        most = min(child.rows for child in children)
         spent: dict[int, list[float]] = {child.size: [] for child in children}
         for _ in range(rounds):
             for child in children:
-                spent[child.size] += child.measure(name)
+                spent[child.size] += child.measure(name, most)
         few, many = (statistics.median(spent[child.size]) for child in children)
-        ratios[name] = many / few
-        mark = "" if ratios[name] <= WANTED or name.startswith("night") else " <-"
-        print(f"{name[:64]:64} {few:10.2f} {many:10.2f} {ratios[name]:6.2f}{mark}", flush=True)
+        fewer, more = sorted(child.rows for child in children)
+        if more > fewer * MORE_ROWS + 1:
+            mark = f" rows {small.rows} / {large.rows}"
+        else:
+            ratios[name] = many / few
+            mark = "" if many / few <= options.wanted or name.startswith("night") else " <-"
+        print(f"{name[:64]:64} {few:10.2f} {many:10.2f} {many / few:6.2f}{mark}", flush=True)
     daily = [ratio for name, ratio in ratios.items() if not name.startswith("night")]
     if daily:
         worst = max(ratios, key=lambda name: ratios[name] if not name.startswith("night") else 0)
-        within = sum(ratio <= WANTED for ratio in daily)
+        within = sum(ratio <= options.wanted for ratio in daily)
         print(
-            f"{within} of {len(daily)} within {WANTED}; median {statistics.median(daily):.2f}, worst {worst}"
+            f"{within} of {len(daily)} within {options.wanted}; median {statistics.median(daily):.2f}, worst {worst}"
         )
     print(f"load {os.getloadavg()[0]:.1f}")
 
@@ -134,9 +148,9 @@ def compare(children: list[Child], options: argparse.Namespace) -> None:
 def answer(url: str, clock: Clock) -> None:
     """The child: prints its names, then the milliseconds of each that it reads."""
     # As in a shop that has deleted its old records: nothing is to be deleted, and looking for it is measured.
-    os.environ |= dict.fromkeys(KEPT, "3650")
+    os.environ |= dict.fromkeys(KEPT, "36500")
     connect(url)
-    from bench.growth_measures import measures  # noqa: PLC0415 - models, after `connect`
+    from bench.growth_measures import Page, measures  # noqa: PLC0415 - models, after `connect`
 
     migrate()
     if not is_seeded():
@@ -144,9 +158,13 @@ def answer(url: str, clock: Clock) -> None:
     found = dict(measures(clock))
     say([*found])
     for line in sys.stdin:
-        measure = found[line.rstrip("\n")]
+        name, most, calls = line.rstrip("\n").split("\t")
+        measure = found[name]
+        if isinstance(measure, Page):
+            measure.most = int(most)
         measure()
-        say([spent(measure, clock) for _ in range(CALLS)])
+        times = [spent(measure, clock) for _ in range(int(calls))]
+        say([measure.rows if isinstance(measure, Page) else 0, *times])
     environment.end()
 
 

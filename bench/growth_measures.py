@@ -1,22 +1,30 @@
 """What `bench.growth` measures, by name. Names that begin with "night" are of work of once a night, or by hand."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import date, timedelta
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, cast
+from unittest.mock import patch
 
+from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
-from django.db.models import Count
+from django.db.models import Count, Model
+from django.http import StreamingHttpResponse
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from accounts.models import User
 from accounts.sessions import open_session
+from backoffice.exports import EXPORTS
+from backoffice.reports import DIMENSIONS
 from backoffice.urls import urlpatterns as desk_pages
 from bench.growth import Clock, Measure
+from bench.trade import ALIKE, LAST_DIGITS
 from booking.models import Booking, Package, Slot
+from core.pagination import MAX_ROWS
 from diagnostics import dependencies, history, webhook_check
 from diagnostics.runner import failing_since
 from notifications.services import cases_alerted_today
@@ -39,6 +47,7 @@ LONG_LISTS = (
     *("booking/booking", "booking/cart", "booking/checkout", "booking/slothold", "booking/slot"),
     *("accounts/user", "accounts/session", "notifications/notification"),
 )
+MARKS_OF_A_ROW = (b"<tr", b"<li", b'"id":')  # of a page, and of an answer in JSON
 numbers = count(1)
 
 
@@ -51,10 +60,27 @@ def measures(clock: Clock) -> Iterator[tuple[str, Measure]]:
     yield from _nightly()
 
 
-def _get(client: Client, path: str) -> Any:
-    answer = client.get(path)
-    assert answer.status_code in (200, 404), (path, answer.status_code, answer.content[:300])
-    return answer
+class Page:
+    """A GET. `rows`: on its page the last time; `most`: that a list of the admin shows, 0 for as many as ever.
+
+    The seeded money is real, so the desk shows it as it does without the simulator, which customers need here.
+    """
+
+    def __init__(self, client: Client, path: str, model: type[Model] | None = None) -> None:
+        self.client, self.path, self.rows, self.most = client, path, 0, 0
+        self.desk: Any = admin.site._registry[model] if model else None
+        self.usual = self.desk.list_per_page if model else 0
+
+    def __call__(self) -> Any:
+        if self.desk:
+            self.desk.list_per_page = self.most or self.usual
+        with patch.object(settings, "PHONEPE_SIMULATION_MODE", not self.path.startswith("/admin/")):
+            answer = self.client.get(self.path)
+        known = (200, 302, 404, 405)  # 302: the one hit of a search; 405: a button without a page
+        assert answer.status_code in known, (self.path, answer.status_code)
+        listed = answer.context_data["cl"].result_list if self.desk else None
+        self.rows = sum(map(answer.content.count, MARKS_OF_A_ROW)) if listed is None else len(listed)
+        return answer
 
 
 def _shop_of(user: User) -> Client:
@@ -95,8 +121,8 @@ def _customer() -> Iterator[tuple[str, Measure]]:
             .replace(f"/{payment.pk}/", "/{id}/")
             .replace(f"/{booking.pk}/", "/{id}/")
         )
-        yield f"GET {name}", partial(_get, client, path)
-    yield "GET /pay/{token}/", partial(_get, Client(), status_url(payment).partition("testserver")[2])
+        yield f"GET {name}", Page(client, path)
+    yield "GET /pay/{token}/", Page(Client(), status_url(payment).partition("testserver")[2])
 
 
 def _purchase(clock: Clock) -> Iterator[tuple[str, Measure]]:
@@ -179,10 +205,10 @@ def _desk() -> Iterator[tuple[str, Measure]]:
     staff = User.objects.create_superuser(f"staff{User.objects.count()}@example.com", None)
     client = Client()
     client.force_login(staff)
-    payment = Payment.objects.filter(fulfilment="BOOKED").order_by("pk")[:1].get()
+    payment = Payment.objects.filter(fulfilment="BOOKED", user__gt=ALIKE).order_by("pk")[:1].get()
     attempt = payment.attempts.get()
     receipt = Receipt.objects.order_by("pk").first()
-    user = User.objects.order_by("pk")[10]
+    user = User.objects.order_by("pk")[60]
     searches = {
         "payment/payment": [
             payment.reference,
@@ -208,32 +234,53 @@ def _desk() -> Iterator[tuple[str, Measure]]:
         "accounts/session": [user.email],
         "notifications/notification": [f"booked:payment:{payment.pk}", user.email],
     }
-    yield "admin: one payment", partial(_get, client, f"/admin/payment/payment/{payment.pk}/change/")
-    yield "admin: start page", partial(_get, client, "/admin/")
+    yield "admin: one payment", Page(client, f"/admin/payment/payment/{payment.pk}/change/")
+    yield "admin: start page", Page(client, "/admin/")
     yield from _daily_pages(client, payment, attempt, receipt)
+    yield from _raw_tables(client, searches)
+    yield from _desk_of_the_frontend(_shop_of(staff), user)
+
+
+def _raw_tables(client: Client, searches: dict[str, list[Any]]) -> Iterator[tuple[str, Measure]]:
     for name in LONG_LISTS:
-        path = f"/admin/{name}/"
-        yield f"admin {name}: first page", partial(_get, client, path)
-        first = _get(client, path).context_data["cl"]
+        path, model = f"/admin/{name}/", apps.get_model(name.replace("/", "."))
+        yield f"admin {name}: first page", Page(client, path, model)
+        first = Page(client, path, model)().context_data["cl"]
         last = first.paginator.num_pages if first.multi_page else 1
         # The last one has as many rows as are left over, which is another number in the other database.
-        yield f"admin {name}: last full page", partial(_get, client, f"{path}?p={max(last - 1, 1)}")
-        yield f"admin {name}: sorted by the first column", partial(_get, client, f"{path}?o=1")
+        yield f"admin {name}: last full page", Page(client, f"{path}?p={max(last - 1, 1)}", model)
+        yield f"admin {name}: page in the middle", Page(client, f"{path}?p={(last + 1) // 2}", model)
+        yield f"admin {name}: sorted by the first column", Page(client, f"{path}?o=1", model)
         for number, text in enumerate(searches.get(name, ()), start=1):
-            yield f"admin {name}: search {number}", partial(_get, client, f"{path}?q={text}")
+            yield f"admin {name}: search {number}", Page(client, f"{path}?q={text}", model)
         for spec in first.filter_specs:
             for choice in spec.choices(first):
                 if choice["query_string"] not in ("?", ""):
                     shown = f"admin {name}: {spec.title} {choice['display']}"
-                    yield shown, partial(_get, client, path + choice["query_string"])
+                    yield shown, Page(client, path + choice["query_string"], model)
+        row = [*model._default_manager.order_by("pk").values_list("pk", flat=True)[:11]][-1]
+        yield f"admin {name}: a row", Page(client, f"{path}{row}/change/")
+        yield f"admin {name}: history of a row", Page(client, f"{path}{row}/history/")
+
+
+def _desk_of_the_frontend(client: Client, user: User) -> Iterator[tuple[str, Measure]]:
+    day = timezone.localdate()
     for path in (
         *(f"{API}/promo/admin/promos/", f"{API}/promo/admin/promos/stats/"),
         *(f"{API}/astrology/admin/dashboard/", f"{API}/booking/admin/dashboard/?days=7"),
         *(f"{API}/booking/admin/bookings/", f"{API}/booking/admin/bookings/?search={user.phone}"),
         *(f"{API}/booking/admin/bookings/employees/", f"{API}/auth/users/"),
+        *(f"{API}/booking/admin/bookings/?page=1", f"{API}/booking/admin/bookings/?page=1&status=CANCELLED"),
+        *(f"{API}/booking/admin/bookings/?status={word}&page_size=20" for word in ("REJECTED", "PENDING")),
+        f"{API}/booking/admin/bookings/?date_from={day - timedelta(days=3)}&date_to={day}",
+        f"{API}/booking/admin/reports/?start_date={day - timedelta(days=7)}&end_date={day}",
+        *(f"{API}/auth/users/?page=1", f"{API}/auth/users/?page=1&page_size=10"),
     ):
-        yield f"desk GET {path}", partial(_get, _shop_of(staff), path)
-    assert admin.site.is_registered(Payment)
+        yield f"desk GET {path}", Page(client, path)
+    pages = Booking.objects.count() // MAX_ROWS
+    for name, number in (("in the middle", pages // 2), ("the last full one", pages)):
+        page = f"{API}/booking/admin/bookings/?page={number}"
+        yield f"desk GET {API}/booking/admin/bookings/, page {name}", Page(client, page)
 
 
 def _daily_pages(
@@ -241,10 +288,13 @@ def _daily_pages(
 ) -> Iterator[tuple[str, Measure]]:
     """The pages that staff work with. A search with one hit is opened, so these find several, or nothing."""
     assert payment.user is not None
+    phone = payment.user.phone or ""
     named = {
         "phone": payment.user.phone,
-        "last digits": (payment.user.phone or "")[-4:],
+        "phone as it is spoken": f"0{phone[3:8]} {phone[8:]}",
+        "last digits": LAST_DIGITS,
         "first name": "Asha",
+        "part of a last name": "shar",
         "both names": "Radha Sharma",
         "mail": payment.user.email,
         "UTR": attempt.utr,
@@ -254,9 +304,10 @@ def _daily_pages(
         "nothing": "BK-ZZZZZZZZ",
     }
     for what, text in named.items():
-        yield f"desk: search by {what}", partial(_found, client, f"/admin/desk/search/?q={text}")
+        yield f"desk: search by {what}", Page(client, f"/admin/desk/search/?q={text}")
     assert payment.checkout is not None
     rows = {"person": payment.user.pk, "catalogue-puja": payment.checkout.puja_service_id}
+    rows |= dict.fromkeys(("priest", "priest-leave", "priest-feed"), 1) | {"role": payment.user.pk}
     rows["package-price"] = payment.checkout.puja_service.packages.get().pk
     number = payment.checkout.booking.book_id
     for pattern in desk_pages:
@@ -264,22 +315,48 @@ def _daily_pages(
         key = number if parts in (["number"], ["book_id"]) else rows.get(pattern.name)
         if not parts or key:
             path = reverse(f"desk:{pattern.name}", args=[key] if parts else [])
-            yield f"desk page: {pattern.name}", partial(_found, client, path)
-    # A larger shop has more bookings a day: whether the page grows with the trade, days with equally many tell.
-    for day, bookings in (
-        (datetime(2100, 1, 1, 6, tzinfo=UTC), 0),
-        (datetime(2100, 1, 2, 6, tzinfo=UTC), 300),
-    ):
-        keys = Booking.objects.exclude(status=Booking.Status.CANCELLED).order_by("pk").values("pk")[:bookings]
-        Booking.objects.filter(pk__in=[row["pk"] for row in keys]).update(starts_at=day)
-        page = f"{reverse('desk:today')}?day={day:%Y-%m-%d}"
-        yield f"desk page: today, a day with {bookings} bookings", partial(_found, client, page)
+            yield f"desk page: {pattern.name}", Page(client, path)
+    yield from _more_pages(client)
 
 
-def _found(client: Client, path: str) -> Any:
-    answer = client.get(path)
-    assert answer.status_code in (200, 302, 405), (path, answer.status_code)  # 405: a button without a page
-    return answer
+def _more_pages(client: Client) -> Iterator[tuple[str, Measure]]:
+    """What the address of a page alone does not lead to: other days, other tables, the middle of a list."""
+    day = timezone.localdate()
+    to_come = (
+        Booking.objects.filter(status="CONFIRMED", starts_at__gt=timezone.now()).order_by("pk")[0].book_id
+    )
+    middle = Receipt.objects.order_by("pk")[Receipt.objects.count() // 2].pk
+    week = f"first={day - timedelta(days=7)}&last={day - timedelta(days=1)}"
+    pages = {
+        "closing of a day": f"closing/?day={day + timedelta(days=1)}",
+        "day sheet of yesterday": f"priests/day/?day={day - timedelta(days=1)}",
+        "today, of yesterday": f"?day={day - timedelta(days=1)}",
+        "priest to be chosen": f"priests/booking/{to_come}/",
+        "a case to come": f"case/{to_come}/",
+        "times to move to": f"case/{to_come}/move/",
+        "papers, in the middle": f"papers/?before={middle}",
+        "papers, the last ones": "papers/?before=52",
+        "credit notes": "papers/?kind=credit-notes",
+        "donations without address": "donations/?lacking=address",
+        "history of accounts": "history/?kind=accounts",
+        **{f"report by {by}": f"reports/?by={by}&{week}" for by in DIMENSIONS},
+    }
+    for name, path in pages.items():
+        yield f"desk page: {name}", Page(client, f"/admin/desk/{path}")
+    for name in EXPORTS:
+        for lines, what in ((3, "first row"), (500, "500 rows")):
+            yield f"desk export: {name}, {what}", partial(_export, client, name, day, lines)
+
+
+def _export(client: Client, name: str, day: date, lines: int) -> None:
+    period = {"first": day - timedelta(days=7), "last": day - timedelta(days=1)}
+    with patch.object(settings, "PHONEPE_SIMULATION_MODE", False):
+        answer = client.post("/admin/desk/exports/", {"file": f"{name}:csv", **period})
+        assert answer.status_code == 200, answer.status_code
+        chunks = iter(cast(StreamingHttpResponse, answer).streaming_content)
+        for _ in range(lines):
+            next(chunks, None)
+        answer.close()
 
 
 def _nightly() -> Iterator[tuple[str, Measure]]:

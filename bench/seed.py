@@ -1,11 +1,13 @@
-"""N payments and all that hangs on them, as after two years of trade, by COPY: `python -m bench.seed N`.
+"""N payments and all that hangs on them, by COPY: `python -m bench.seed N`. They are those of a shop that has the same
+trade each day: 1,000 of a week, 100,000 of two years. `--days` gives a larger shop a shorter history.
 
 Without `--database-url` it starts a PostgreSQL of its own, proves the laws on the rows, and deletes it again. With it,
 the database must be migrated and empty, and the role a superuser: foreign keys and triggers are not run for each row.
 
 Of 1,000 payments about 700 are booked, 150 expired, 80 failed, 40 are donations, 10 came too late and were refunded,
 and 20 were paid with a second order. Fifteen are open or in review, however many there are in all: what grows is
-history. The same N gives the same rows, but for the moments, which end now.
+history. So are the people who share a name or the last four digits of their phone. The same N gives the same rows, but
+for the moments, which end now.
 """
 
 import argparse
@@ -22,7 +24,9 @@ from tests.harness import environment
 from tests.harness.postgres import FAST, Postgres
 
 NULL = "\\N"
-DAYS = 730
+PAYMENTS_A_DAY = 137
+FEWEST_DAYS = 7  # so that each of the coming days has its bookings
+LEAD = 5  # days that people book ahead
 AHEAD = 30  # days with slots
 PER_DAY = 2  # slots of a service
 PAYMENTS_PER_CUSTOMER = 4
@@ -36,17 +40,20 @@ ROOM = "/var/tmp"  # noqa: S108 - the folder with the most room, unless --folder
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("payments", type=int)
+    asked.add_argument(
+        "--days", type=int, default=0, help=f"of history; else {PAYMENTS_A_DAY} payments a day"
+    )
     asked.add_argument("--database-url", help="an empty, migrated database on PostgreSQL")
     asked.add_argument("--folder", default=ROOM, help="where a server of our own keeps its data")
     options = asked.parse_args()
     if options.database_url:
         connect(options.database_url)
-        seed(options.payments)
+        seed(options.payments, options.days)
         return
     with own_server(options.folder) as server:
         connect(server.url("postgres"))
         migrate()
-        seed(options.payments)
+        seed(options.payments, options.days)
         prove()
     environment.end()
 
@@ -84,12 +91,13 @@ def is_seeded() -> bool:
     return Payment.objects.exists()
 
 
-def seed(payments: int) -> None:
+def seed(payments: int, days: float = 0) -> None:
     from bench.trade import Trade  # noqa: PLC0415 - models, after `connect`
     from booking.services.promos import repair_sums, wrong_sums  # noqa: PLC0415
 
     began = time.monotonic()
-    trade = Trade(payments, now=datetime.now(UTC), dice=random.Random(payments))
+    days = days or max(payments / PAYMENTS_A_DAY, FEWEST_DAYS)
+    trade = Trade(payments, days, now=datetime.now(UTC), dice=random.Random(payments))
     with trade.loading() as copied:
         for first in range(0, payments, CHUNK):
             trade.buy(range(first, min(first + CHUNK, payments)))

@@ -9,10 +9,12 @@ from psycopg import sql
 
 from accounts.models import Address, OneTimeCode, Session, User
 from booking.models import (
+    Assignment,
     Booking,
     Cart,
     Checkout,
     Package,
+    Priest,
     PromoCode,
     PujaCategory,
     PujaService,
@@ -25,6 +27,7 @@ from payment.models import (
     DiagnosisRun,
     Dispute,
     DisputeUpdate,
+    Donation,
     GatewayCall,
     IdempotencyKey,
     LedgerEntry,
@@ -140,6 +143,7 @@ def _catalogue() -> dict[str, Rows]:
             discount_type="PERCENT",
             min_order_paise=0,
         ),
+        "priest": Rows(Priest, "id name created_at"),
         "slot": Rows(Slot, "id service_id starts_at held booked", capacity=1_000),
     }
 
@@ -171,6 +175,7 @@ def _sales() -> dict[str, Rows]:
         ),
         "hold": Rows(SlotHold, "id checkout_id slot_id state expires_at created_at released_at"),
         "booking": Rows(Booking, f"id book_id user_id checkout_id starts_at status cancelled_at {MOMENTS}"),
+        "assignment": Rows(Assignment, "booking_id priest_id begins ends created_at"),
     }
 
 
@@ -213,9 +218,9 @@ def _money() -> dict[str, Rows]:
         "ledger": Rows(LedgerEntry, "payment_id attempt_id kind amount_paise reference created_at"),
         "receipt": Rows(
             Receipt,
-            "id payment_id year number received_at price_paise discount_paise total_paise",
-            series="OKP",
+            "id payment_id series year number received_at price_paise discount_paise total_paise",
         ),
+        "donation": Rows(Donation, "payment_id email purpose"),
         "note": Rows(CreditNote, "refund_id receipt_id year number issued_at total_paise", series="OKC"),
         "counter": Rows(ReceiptCounter, "series year last"),
         "refund": Rows(

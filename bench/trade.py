@@ -4,6 +4,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from math import ceil
 from typing import Any
 
 import psycopg
@@ -11,7 +12,7 @@ from django.core.management.color import no_style
 from django.db import connection, transaction
 from psycopg import sql
 
-from bench.seed import AHEAD, DAYS, IN_REVIEW, NULL, OPEN, PAYMENTS_PER_CUSTOMER, PER_DAY
+from bench.seed import AHEAD, IN_REVIEW, LEAD, NULL, OPEN, PAYMENTS_PER_CUSTOMER, PER_DAY
 from bench.tables import HOST, make_tables
 from booking.models.bookings import BOOK_ID_LETTERS
 from payment.models.receipts import financial_year
@@ -24,7 +25,13 @@ PUJAS = ("Satyanarayan Puja", "Griha Pravesh", "Namkaran", "Ganesh Puja", "Laksh
 PUJAS += ("Mahamrityunjaya Jaap", "Navagraha Shanti", "Saraswati Puja", "Vivah Sanskar")
 PRICES = (210_000, 510_000, 310_000, 150_000, 250_000, 110_000, 710_000, 330_000, 180_000, 900_000)
 PERCENT, PROMO_EVERY = 10, 5
-SLOTS_OF_SERVICE = (DAYS + AHEAD) * PER_DAY
+PRIESTS = 40
+ASSIGNED = timedelta(days=1)  # so long before it begins, a booking is given to a priest
+ALIKE, LAST_DIGITS = (
+    25,
+    "4321",
+)  # people with one name and with them: a page of hits is full in a small shop, too
+PURPOSES = ("Annadanam", "Gau seva", "Temple repair")
 
 # State of the payment, what it became, state of its last order.
 ENDINGS = {
@@ -63,11 +70,13 @@ OF_A_HUNDRED = [ending for ending, times in PER_HUNDRED for _ in range(times)]
 class Trade:
     """`buy` writes the rows of some payments; ids are given in their order, so that no row is asked for."""
 
-    def __init__(self, payments: int, now: datetime, dice: random.Random) -> None:
+    def __init__(self, payments: int, days: float, now: datetime, dice: random.Random) -> None:
         self.now, self.dice, self.payments = now.replace(microsecond=0), dice, payments
         self.customers = payments // PAYMENTS_PER_CUSTOMER + 1
-        self.begins = self.now - timedelta(days=DAYS)
-        self.booked, self.held = [0] * (SLOTS_OF_SERVICE * len(PUJAS)), [0] * (SLOTS_OF_SERVICE * len(PUJAS))
+        self.days, self.slots = days, (ceil(days) + AHEAD) * PER_DAY  # of a service
+        self.begins = (self.now - timedelta(days=days)).replace(microsecond=0)
+        self.booked, self.held = [0] * (self.slots * len(PUJAS)), [0] * (self.slots * len(PUJAS))
+        self.busy = [0] * self.slots  # priests at that time
         self.used = self.reserved = 0
         self.ids = dict.fromkeys(("attempt", "event", "booking", "receipt", "refund", "hold"), 0)
         self.numbers: dict[tuple[str, int], int] = {}  # the last paper of each series and financial year
@@ -125,7 +134,7 @@ class Trade:
 
     def _pay(self, number: int, ending: str) -> None:
         pk, key = number + 1, self.dice.getrandbits(96)
-        opened = self.begins + timedelta(days=DAYS) * (number / self.payments)
+        opened = self.begins + timedelta(days=self.days) * (number / self.payments)
         if ending == "OPEN":
             opened = self.now - timedelta(minutes=2)
         if ending == "IN_REVIEW":
@@ -167,8 +176,8 @@ class Trade:
     def _check_out(
         self, pk: int, user: int, service: int, price: int, discount: int, opened: datetime, ending: str
     ) -> None:
-        day = (opened - self.begins).days + 3 + pk * 31 % (AHEAD - 5)
-        slot = service * SLOTS_OF_SERVICE + day * PER_DAY + pk % PER_DAY
+        day = (opened - self.begins).days + 2 + pk * 31 % LEAD
+        slot = service * self.slots + day * PER_DAY + pk % PER_DAY
         starts = self._start(slot)
         checkout, cart, hold = PLACES[ending]
         is_cancelled = checkout == "BOOKED" and pk % 20 == 0
@@ -194,9 +203,10 @@ class Trade:
         released = end if hold == "RELEASED" else NULL
         self.tables["hold"].add(pk, pk, slot + 1, hold, end + timedelta(minutes=5), opened, released)
         if checkout == "BOOKED":
-            self._book(pk, user, starts, opened, is_cancelled)
+            self._book(pk, user, slot, opened, is_cancelled)
 
-    def _book(self, pk: int, user: int, starts: datetime, opened: datetime, is_cancelled: bool) -> None:
+    def _book(self, pk: int, user: int, slot: int, opened: datetime, is_cancelled: bool) -> None:
+        starts = self._start(slot)
         status = "CANCELLED" if is_cancelled else "COMPLETED" if starts < self.now else "CONFIRMED"
         rest, letters = pk * 48_271, []
         for _ in range(8):
@@ -207,6 +217,11 @@ class Trade:
             *(self.ids["booking"], f"BK-{''.join(letters)}", user, pk, starts, status),
             *(opened + timedelta(days=1) if is_cancelled else NULL, opened, opened),
         )
+        turn = slot % self.slots
+        if not is_cancelled and starts < self.now + ASSIGNED and self.busy[turn] < PRIESTS:
+            self.busy[turn] += 1
+            priest, ends = self.busy[turn], starts + timedelta(minutes=90)
+            self.tables["assignment"].add(self.ids["booking"], priest, starts, ends, opened)
 
     def _order(
         self, pk: int, number: int, state: str, total: int, received: int, opened: datetime, order: str
@@ -277,8 +292,13 @@ class Trade:
         if ending == "IN_REVIEW":
             return
         self.ids["receipt"] += 1
-        numbered = self._number("OKP", moment)
-        self.tables["receipt"].add(self.ids["receipt"], pk, *numbered, moment, price, discount, received)
+        series = "DON" if ending == "DONATION" else "OKP"
+        numbered = self._number(series, moment)
+        if ending == "DONATION":
+            self.tables["donation"].add(pk, f"donor{pk}@example.com", PURPOSES[pk % len(PURPOSES)])
+        self.tables["receipt"].add(
+            self.ids["receipt"], pk, series, *numbered, moment, price, discount, received
+        )
         is_cancelled = ending in ("BOOKED", "SECOND_ORDER") and pk % 20 == 0
         if ending == "LATE":
             self.tables["offer"].add(pk, "CLOSED", moment + timedelta(days=1), moment, moment)
@@ -325,9 +345,12 @@ class Trade:
     def _people(self) -> None:
         for pk in range(1, self.customers + 1):
             first, last = FIRST_NAMES[pk % len(FIRST_NAMES)], LAST_NAMES[pk % len(LAST_NAMES)]
-            joined = self.begins + timedelta(days=DAYS) * (pk / self.customers) * 0.9
+            phone = f"+9198{pk:08}"
+            if pk <= ALIKE:
+                first, last, phone = "Radha", "Sharma", f"+9196{pk:04}{LAST_DIGITS}"
+            joined = self.begins + timedelta(days=self.days) * (pk / self.customers) * 0.9
             self.tables["user"].add(
-                *(pk, f"devotee{pk}@example.com", f"+9198{pk:08}", first, last, joined, joined, joined),
+                *(pk, f"devotee{pk}@example.com", phone, first, last, joined, joined, joined),
             )
             city, state, pin = CITIES[pk % len(CITIES)]
             self.tables["address"].add(pk, f"{pk % 900 + 1} Temple Road", city, state, pin, joined, joined)
@@ -352,26 +375,30 @@ class Trade:
     def _catalogue(self) -> None:
         self.tables["category"].add(1, "Home and family", self.begins, self.begins)
         self.tables["promo"].add(1, "DIWALI10", PERCENT, self.begins, self.used, self.reserved, self.begins)
+        for number in range(1, PRIESTS + 1):
+            self.tables["priest"].add(
+                number, f"Pandit {LAST_NAMES[number % len(LAST_NAMES)]} {number}", self.begins
+            )
         for number, (title, price) in enumerate(zip(PUJAS, PRICES, strict=True), start=1):
             self.tables["service"].add(number, title, self.begins, self.begins)
             self.tables["package"].add(number, number, price, self.begins, self.begins)
         for slot, (held, booked) in enumerate(zip(self.held, self.booked, strict=True)):
-            self.tables["slot"].add(slot + 1, slot // SLOTS_OF_SERVICE + 1, self._start(slot), held, booked)
+            self.tables["slot"].add(slot + 1, slot // self.slots + 1, self._start(slot), held, booked)
         for (series, year), last in self.numbers.items():
             self.tables["counter"].add(series, year, last)
 
     def _start(self, slot: int) -> datetime:
         """04:30 and 10:30 UTC are 10:00 and 16:00 in India."""
-        day, turn = divmod(slot % SLOTS_OF_SERVICE, PER_DAY)
+        day, turn = divmod(slot % self.slots, PER_DAY)
         midnight = self.begins.replace(hour=0, minute=0, second=0)
         return midnight + timedelta(days=day, hours=4 + 6 * turn, minutes=30)
 
 
 def _drop_indexes(cursor: psycopg.Cursor, tables: list[str]) -> list[str]:
-    """Of these tables, without unique ones. Returns the statements that make them again."""
+    """Of these tables, without those of constraints. Returns the statements that make them again."""
     found = cursor.execute(
         "SELECT indexrelid::regclass::text, pg_get_indexdef(indexrelid) FROM pg_index"
-        " WHERE NOT indisunique AND indrelid = ANY (%s::regclass[])",
+        " WHERE NOT indisunique AND NOT indisexclusion AND indrelid = ANY (%s::regclass[])",
         [tables],
     ).fetchall()
     for name, _ in found:
