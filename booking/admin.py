@@ -235,7 +235,7 @@ class PackageAdmin(CatalogueAdmin):
 
 
 @admin.register(Slot)
-class SlotAdmin(CountingAdmin):
+class SlotAdmin(LongList, CountingAdmin):
     form = SlotForm
     list_display = ("service", "starts_at", "capacity", "held", "booked", "available", "is_open")
     list_filter = ("is_open", "service", ("starts_at", SpanFilter))

@@ -5,7 +5,6 @@ from typing import Any, cast
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.db.models import Count, Q
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.urls import reverse
@@ -29,6 +28,7 @@ from booking.services.priests import (
     close_feed,
     day_of,
     open_feed,
+    pujas_of,
     set_leave,
     suggest,
     without_priest,
@@ -53,9 +53,9 @@ FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2200, 1, 1)
 def priests(request: HttpRequest) -> HttpResponse:
     """All of them, and the bookings of the next two weeks that lack one."""
     now = timezone.now()
-    soon = Q(assignments__freed_at=None, assignments__begins__range=(now, now + timedelta(days=DAYS_AHEAD)))
-    rows = Priest.objects.annotate(soon=Count("assignments", filter=soon)).prefetch_related("services")
-    lacking = list(without_priest(now, now + timedelta(days=DAYS_AHEAD)).only(*LACKING)[: MOST_ROWS + 1])
+    until = now + timedelta(days=DAYS_AHEAD)
+    rows = Priest.objects.annotate(soon=pujas_of(now, until)).prefetch_related("services")
+    lacking = list(without_priest(now, until).only(*LACKING)[: MOST_ROWS + 1])
     return show(
         request,
         "backoffice/priests.html",

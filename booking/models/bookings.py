@@ -81,6 +81,9 @@ class Booking(models.Model):
                 name="booking_reminders_due",
             ),
             models.Index(fields=["starts_at"], name="booking_starts"),
+            # Few of many: the lists of staff that ask for them would look at every booking.
+            models.Index(fields=["id"], name="booking_rejected", condition=Q(rejected=True)),
+            models.Index(fields=["id"], name="booking_to_choose", condition=Q(choose_until__isnull=False)),
         ]
 
     def __str__(self) -> str:

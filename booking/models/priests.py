@@ -130,6 +130,7 @@ class Assignment(models.Model):
         ordering = ("begins", "id")
         indexes = [
             models.Index(fields=["priest", "begins"], name="assignments_of_priest"),
+            models.Index(fields=["begins"], name="assignments_of_a_day"),
             models.Index(fields=["booking"], condition=~Q(news=""), name="assignments_untold"),
         ]
         constraints = [

@@ -34,6 +34,7 @@ class Slot(models.Model):
 
     class Meta:
         ordering = ("starts_at", "id")
+        indexes = [models.Index(fields=["starts_at"], name="slot_starts")]
         constraints = [
             models.UniqueConstraint(fields=["service", "starts_at"], name="one_slot_per_start"),
             models.CheckConstraint(

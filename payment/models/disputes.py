@@ -51,6 +51,13 @@ class Dispute(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            models.Index(
+                fields=["id"],
+                name="dispute_undecided",
+                condition=~Q(is_proven=True, status__in=("WON", "LOST")),
+            )
+        ]
 
     def __str__(self) -> str:
         return self.dispute_id

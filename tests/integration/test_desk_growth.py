@@ -10,6 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from accounts.sessions import open_session
+from backoffice.exports import EXPORTS
+from backoffice.reports import DIMENSIONS
 from backoffice.urls import urlpatterns
 from tests.harness import builders
 from tests.integration.test_growth import scanned_by
@@ -32,6 +34,12 @@ PAGES = [
         for kind in ("receipts", "credit-notes")
         for query in ("", "&q=OKP/26-27/000001", "&q=OKP-1")
     ),
+    *(
+        "/admin/desk/history/?kind=accounts",
+        "/admin/desk/priests/day/?day=2026-11-28",
+        "/admin/desk/closing/?day=2026-11-28",
+    ),
+    "/admin/desk/donations/?lacking=address",
 ]
 OF_A_CASE = [each.name for each in urlpatterns if [*each.pattern.converters] in (["number"], ["book_id"])]
 
@@ -40,6 +48,10 @@ def tables_read_whole_by(client: Client, page: str) -> dict[str, set[str]]:
     with CaptureQueriesContext(connection) as captured:
         status = client.get(page).status_code
     assert status in (200, 302, 404, 405), (page, status)
+    return read_whole_in(captured)
+
+
+def read_whole_in(captured: CaptureQueriesContext) -> dict[str, set[str]]:
     statements = [each["sql"] for each in captured if each["sql"].startswith("SELECT")]
     assert statements
     return {sql: tables for sql in statements if (tables := scanned_by(sql))}
@@ -72,3 +84,22 @@ def test_the_page_of_a_person_reads_no_growing_table_whole(desk, alice, package)
 def test_the_search_of_the_frontend_reads_no_growing_table_whole(text):
     client = Client(headers={"Authorization": f"Bearer {open_session(builders.make_superuser()).access}"})
     assert tables_read_whole_by(client, f"/api/booking/admin/bookings/?search={text}") == {}
+
+
+def test_what_the_frontend_and_the_accountant_read_of_a_month_reads_no_growing_table_whole(desk):
+    frontend = Client(headers={"Authorization": f"Bearer {open_session(builders.make_superuser()).access}"})
+    month = {"first": "2026-11-01", "last": "2026-11-30"}
+    with CaptureQueriesContext(connection) as captured:
+        for kind in ("revenue", "performance", "assignments"):
+            frontend.get("/api/booking/admin/reports/", {"report_type": kind})
+        frontend.get("/api/booking/admin/dashboard/?days=7")
+        for by in DIMENSIONS:
+            desk.get(reverse("desk:reports"), month | {"by": by})
+        for name in EXPORTS:
+            assert list(desk.post(reverse("desk:exports"), month | {"file": f"{name}:csv"}).streaming_content)
+    assert read_whole_in(captured) == {}
+
+
+def test_the_log_of_a_row_is_not_read_whole(desk, alice, package):
+    booking = book(alice, package, builders.in_days(3))
+    assert tables_read_whole_by(desk, reverse("admin:booking_booking_history", args=[booking.pk])) == {}
