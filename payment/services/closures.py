@@ -110,6 +110,7 @@ class Plan:
     alone_paise: int
     closed: list[ClosedPeriod]
     span: Span
+    by_id: int
 
     @property
     def is_done(self) -> bool:
@@ -128,8 +129,12 @@ class Plan:
 
     @property
     def seen(self) -> str:
-        """The same as long as nothing of what is shown has changed, and nobody else has closed any of it."""
-        return f"{self.seen_bookings}.{_digest([each.pk for each in self.closed])}"
+        """The same as long as nothing of what is shown has changed, and nobody else has closed any of it.
+
+        What the same person has closed may be of the first of two clicks.
+        """
+        by_others = [each.pk for each in self.closed if each.created_by_id != self.by_id]
+        return f"{self.seen_bookings}.{_digest(by_others)}"
 
     @property
     def seen_bookings(self) -> str:
@@ -190,7 +195,7 @@ def plan_closure(span: Span, by: User, made: Collection[ClosedPeriod] = ()) -> P
         for booking in bookings
     ]
     alone = max(settings.REFUND_SECOND_PERSON_ABOVE * 100 - sent_back_alone(by), 0) if by.holds(RIGHT) else 0
-    return Plan(items, span.slots().filter(ON_SALE).count(), alone, [*closed[:MOST_PERIODS]], span)
+    return Plan(items, span.slots().filter(ON_SALE).count(), alone, [*closed[:MOST_PERIODS]], span, by.pk)
 
 
 def sample_messages(plan: Plan) -> list[MessagePreview]:

@@ -62,7 +62,7 @@ FORMS: dict[str, list[Sent]] = {
     "closed-days": [Sent({}, {"booking.ClosedPeriod": 1})],
     "open-days": [Sent({}, {"booking.ClosedPeriod": -1})],
     "opening-hours": [Sent({"hours_1": "06:00-12:00, 16:00-21:00"}, {"booking.OpeningHours": 2})],
-    "closing": [Sent({**REASON, "look": None}, {"booking.EarlierStart": 1}, {"payment.Closure": 1})],
+    "closing": [Sent({**REASON, "look": None}, {"booking.EarlierStart": 1, "payment.Closure": 1})],
     "closure-approve": [Sent()],
     "second-factor-setup": [Sent({"code": "000000"})],
     "role": [Sent({"role": "Accountant", **REASON}, {"admin.LogEntry": 1})],

@@ -11,6 +11,7 @@ from django.utils.translation import override
 from rest_framework.exceptions import ValidationError
 
 from booking.models import ON_SALE, Booking, ClosedPeriod, Slot
+from booking.services.openings import Period, close_periods
 from core.errors import Refusal
 from notifications.models import Notification
 from payment.models import Closure, ClosureItem, LedgerEntry, Offer, Refund, StateChange
@@ -144,6 +145,15 @@ def test_one_form_sent_twice_is_one_closure_and_tells_nobody_twice(book, span, s
     assert {closure.pk for closure in closures if isinstance(closure, Closure)} == {Closure.objects.get().pk}
     assert Refund.objects.count() == 3
     assert Notification.objects.filter(kind="cancelled").count() == 3
+
+
+def test_a_second_click_finishes_what_the_first_has_begun(book, span, staff):
+    """The first one, or a process that died, has closed the time, and has not stored what becomes of its bookings."""
+    book(1)
+    form, seen = uuid4(), plan_closure(span, staff).seen
+    close_periods([Period(span.starts_from, span.starts_before, reason=REASON)], staff)
+
+    assert start(span, staff, form=form, seen=seen).items.count() == 1
 
 
 def test_two_people_with_their_own_forms_make_one_closure(book, span, staff):
