@@ -262,16 +262,23 @@ def start_closure(
         if not is_new:
             return closure
         plan = plan_closure(span, by, made)
-        if plan.seen != seen and plan.seen_bookings == seen.partition(".")[0]:
+        if plan.seen_bookings != seen.partition(".")[0]:
             raise ChangedMeanwhile(
                 _(
-                    "Somebody else has closed this time since you looked, so nothing was done by you: look again."
+                    "A booking has changed meanwhile. The times are closed, and nobody was told anything: look again."
+                )
+            )
+        if plan.seen != seen and made:
+            raise ChangedMeanwhile(
+                _(
+                    "Somebody else has closed a part of this time since you looked. Now all of it is closed, and nobody"
+                    " was told anything by you: look again."
                 )
             )
         if plan.seen != seen:
             raise ChangedMeanwhile(
                 _(
-                    "A booking has changed meanwhile. The times are closed, and nobody was told anything: look again."
+                    "Somebody else has closed this time since you looked, so nothing was done by you: look again."
                 )
             )
         ClosureItem.objects.bulk_create(_items(closure, plan, choices))

@@ -168,6 +168,21 @@ def test_two_people_with_their_own_forms_make_one_closure(book, span, staff):
     assert closures_of(plan_closure(span, staff).closed) == {ClosedPeriod.objects.get().pk: closure}
 
 
+def test_who_closes_more_than_somebody_else_has_closed_since_reads_that_all_of_it_is_closed(
+    book, slot, span, staff
+):
+    (booking,) = book()
+    seen = plan_closure(span, staff).seen
+    hour = Span(slot.starts_at, slot.starts_at + timedelta(hours=1))
+    start(hour, builders.make_superuser(), {booking.pk: ""})
+
+    with pytest.raises(ChangedMeanwhile, match="Now all of it is closed"):
+        start(span, staff, seen=seen)
+    assert ClosedPeriod.objects.filter(created_by=staff, begins=span.starts_from).exists()
+    assert not ClosureItem.objects.exists()
+    assert start(span, staff).items.count() == 1
+
+
 def test_two_workers_carry_out_a_booking_once(book, span, staff):
     book(1)
     (item,) = start(span, staff).items.all()
