@@ -68,8 +68,10 @@ def execute(cursor: Any, *statements: tuple[str, Sequence[Any]], commits: bool =
     """In one round trip, in this order, on PostgreSQL. The cursor has the rows of the first; `nextset` leads on.
 
     `commits`: their transaction ends in the same message, and psycopg finds none to commit.
-    Raises StalePlan in a transaction only: outside of one, the statements are sent once more, as they come.
+    When a plan has become invalid, they are sent once more, as they come: outside of a transaction, and as the first of
+    one. Later in a transaction, what went before is lost with the error: StalePlan.
     """
+    is_first = _is_idle(cursor)
     try:
         _send(cursor, statements, commits)
     except (ProgrammingError, NotSupportedError) as error:
@@ -78,9 +80,17 @@ def execute(cursor: Any, *statements: tuple[str, Sequence[Any]], commits: bool =
         if found is None or sqlstate not in STALE:
             raise
         found.forget(sqlstate)
-        if cursor.connection.info.transaction_status.name != "IDLE":
+        if not is_first:
             raise StalePlan("a prepared statement is no longer valid") from error
-        cursor.execute("; ".join(sql % _literals(cursor, parameters) for sql, parameters in statements))
+        anew = [] if _is_idle(cursor) else ["ROLLBACK", "BEGIN"]
+        plain = [sql % _literals(cursor, parameters) for sql, parameters in statements]
+        cursor.execute("; ".join(anew + plain + ["COMMIT"] * commits))
+        for _ in anew:
+            cursor.nextset()
+
+
+def _is_idle(cursor: Any) -> bool:
+    return bool(cursor.connection.info.transaction_status.name == "IDLE")
 
 
 def _send(cursor: Any, statements: Sequence[tuple[str, Sequence[Any]]], commits: bool) -> None:
@@ -160,7 +170,7 @@ def _beginning(cursor: Any) -> list[str]:
     Until the transaction ends, psycopg is told that there is none to begin. It ends as usual.
     """
     psycopg = cursor.connection
-    has_begun = psycopg.info.transaction_status.name != "IDLE"
+    has_begun = not _is_idle(cursor)
     is_simple = not cursor.db.features.uses_server_side_binding and psycopg.isolation_level is None
     if cursor.db.get_autocommit() or has_begun or not is_simple:
         return []

@@ -139,7 +139,12 @@ def test_a_value_that_no_column_takes_is_an_error_of_django(future):
         people("a\0b@example.com", future)
 
 
-def test_a_column_that_a_migration_has_changed_is_read_by_the_same_process(find):
+def run_and(read):
+    run("SELECT 1")
+    return read()
+
+
+def test_a_column_that_a_migration_has_changed_is_read_by_the_same_process(find, alice):
     assert find()
     run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(151)")
     try:
@@ -147,8 +152,16 @@ def test_a_column_that_a_migration_has_changed_is_read_by_the_same_process(find)
         assert uses() == [1]  # sent as it came: a second migration at this moment fails nobody
         assert find()
         run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(150)")
+        with transaction.atomic():
+            assert find()  # nothing went before in this transaction
+            alice.first_name = "Asha"
+            alice.save()
+            transaction.set_rollback(True)
+        assert named(alice) == "Alice"
+        assert find()
+        run("ALTER TABLE accounts_user ALTER COLUMN first_name TYPE varchar(151)")
         with transaction.atomic(), pytest.raises(prepared.StalePlan):
-            find()
+            run_and(find)
         with transaction.atomic():
             assert find()
         assert uses()[-1] == 1
