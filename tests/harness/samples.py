@@ -67,11 +67,14 @@ MOST_CASES, SIMILAR, MOST_PLAYED = 3, 4, 8
 COMMITTING_EVERY_IF_FAST = 5
 # `make test-fast` leaves out the simulator and files that take three seconds and more.
 LEFT_OUT_IF_FAST = (
-    *("unit/simulator", "unit/accounts/test_login_guard", "unit/payment/test_single_outcome_path"),
+    *("unit/simulator", "unit/payment/test_single_outcome_path", "unit/test_vps_scripts"),
+    *(f"unit/accounts/test_{name}" for name in ("codes", "hashers", "login_guard")),
+    *(f"unit/backoffice/test_{name}" for name in ("history", "second_factor", "today")),
     *(
         f"unit/payment/services/{name}"
         for name in ("refunds/test_approval", "test_app_orders", "test_dispute_balance")
     ),
+    "unit/payment/views/test_desk_bookings",
     "unit/payment/views/test_frontend_2026",
 )
 # What a file says in which a test has real transactions, or asks for PostgreSQL.
