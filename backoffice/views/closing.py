@@ -214,6 +214,7 @@ def approvals(request: HttpRequest) -> HttpResponse:
         trail=[(_("Today"), reverse("desk:today"))],
         refunds=[*refunds.order_by("pk")[:MOST_SHOWN]],
         batches=[*batches.select_related("by").distinct().order_by("pk")[:MOST_SHOWN]],
+        sees_closures=may(request, rights.CHANGE_SLOTS),
     )
 
 

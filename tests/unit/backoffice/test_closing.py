@@ -3,14 +3,17 @@
 import re
 
 import pytest
+from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from backoffice import rights
 from booking.models import ON_SALE, Booking, Slot
 from payment.models import Closure, ClosureItem, Refund
 from payment.services.outcomes import apply_status
 from payment.services.refunds.requests import request_refund
 from tests.harness import builders
+from tests.integration.access.matrix import Staff
 from tests.unit.backoffice.test_case import text
 from tests.unit.payment.builders import completed, make_payment
 
@@ -170,7 +173,14 @@ def test_the_second_person_approves_a_closed_day_at_once(booked, url, desk, sett
     first.post(url, form_of(first.get(url)))
     closure = Closure.objects.get()
     page = reverse("desk:closure-approve", args=[closure.pk])
-    assert page in second.get(reverse("desk:approvals")).content.decode()
+    shown = second.get(reverse("desk:approvals")).content.decode()
+    assert page in shown
+    assert f'"{reverse("desk:closure", args=[closure.pk])}"' in shown
+    only_refunds = Client()  # whoever closes no times is not led to the page of a closed one
+    only_refunds.force_login(Staff().with_only(frozenset({rights.SEE_BOOKINGS, rights.REFUND})))
+    shown = only_refunds.get(reverse("desk:approvals")).content.decode()
+    assert page in shown
+    assert f'"{reverse("desk:closure", args=[closure.pk])}"' not in shown
     assert "another person must approve them" in text(first.get(page))
     shown = second.get(page)
     assert "₹3,300.00 go back in 3 refunds" in text(shown)
