@@ -1,3 +1,4 @@
+from textwrap import wrap
 from typing import Any, cast
 
 from django import forms
@@ -23,7 +24,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from accounts.api_keys import create_key, revoke_key, rotate_key
-from accounts.models import Address, ApiKey, PanCard, Session, User
+from accounts.models import LONGEST_REASON, Address, ApiKey, PanCard, Session, User
 from accounts.pan_cards import KeyIsMissing, mask, number_of
 from accounts.search import PhoneSearch
 from accounts.services import lock_user
@@ -204,9 +205,8 @@ class UserAdmin(PhoneSearch, DjangoUserAdmin, ModelAdmin):
         super().save_related(request, form, formsets, change)
         after = _rights_of(form.instance)
         if before != after:
-            signs = [("+", after - before), ("-", before - after)]
-            rights = [f"{sign} {', '.join(sorted(names))}" for sign, names in signs if names]
-            form.instance.write_history(f"rights: {'; '.join(rights)}", by=cast(User, request.user))
+            by = cast(User, request.user)
+            form.instance.write_history(*_reasons("+", after - before), *_reasons("-", before - after), by=by)
 
     def user_change_password(self, request: HttpRequest, id: str, form_url: str = "") -> HttpResponse:
         if not request.user.is_superuser:
@@ -218,6 +218,17 @@ def _rights_of(user: User) -> set[str]:
     """Given one by one, without those of a role."""
     rights = user.user_permissions.values_list("content_type__app_label", "codename")
     return {f"{app}.{name}" for app, name in rights}
+
+
+def _reasons(sign: str, rights: set[str]) -> list[str]:
+    """Of the history: as many as it takes to name every right."""
+    return wrap(
+        ", ".join(sorted(rights)),
+        LONGEST_REASON,
+        initial_indent=f"rights: {sign} ",
+        subsequent_indent=f"rights: {sign} ",
+        break_on_hyphens=False,
+    )
 
 
 def may_edit(request: HttpRequest, user: User | None) -> bool:

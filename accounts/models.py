@@ -24,6 +24,7 @@ from core.expressions import LastFour
 from core.indexes import BeginningsIndex
 from core.texts import plain_line, visible_line
 
+LONGEST_REASON = 100  # of the column in the history
 BY_MAIL = "email"  # the channel of codes that every installation has
 INDIA_SPELLINGS = {"india", "in", "ind", "bharat", "भारत"}
 
@@ -160,14 +161,16 @@ class User(AbstractBaseUser, PermissionsMixin):
 
     def change_kind(self, role: "User.Role", reason: str) -> None:
         """Of a customer into staff or back; the rights are those of its groups. `reason` stands in the history."""
-        self.role, self.is_staff, self._change_reason = role, role != self.Role.USER, reason[:100]
+        self.role, self.is_staff, self._change_reason = role, role != self.Role.USER, reason[:LONGEST_REASON]
         self.save(update_fields=["role", "is_staff"])
 
-    def write_history(self, reason: str, by: "User") -> None:
-        """Of what no column of the history shows: a second factor, or rights."""
-        self.history.bulk_history_create(
-            [User.objects.get(pk=self.pk)], update=True, default_user=by, default_change_reason=reason[:100]
-        )
+    def write_history(self, *reasons: str, by: "User") -> None:
+        """Of what no column of the history shows: a second factor, or rights. A row for each reason."""
+        person = User.objects.get(pk=self.pk)
+        for reason in reasons:
+            self.history.bulk_history_create(
+                [person], update=True, default_user=by, default_change_reason=reason
+            )
 
     def holds(self, right: str) -> bool:
         """Whether they may do what `right` names, as in "payment.view_payment". Superusers may do all.

@@ -290,6 +290,13 @@ def test_rights_that_were_given_one_by_one_are_in_the_history_of_the_account(cli
 
     assert (entry.who, entry.reason) == (staff.email, "rights: + payment.change_refund")
 
+    many = Permission.objects.filter(content_type__app_label="payment").exclude(pk=right.pk)
+    change(client, alice, user_permissions=[*many.values_list("pk", flat=True)])
+    reasons = {entry.reason for entry in client.get(HISTORY, {"kind": "accounts"}).context["entries"]}
+    assert "rights: - payment.change_refund" in reasons
+    given = ",".join(reason.removeprefix("rights: + ") for reason in reasons if "rights: +" in reason)
+    assert {name.strip() for name in given.split(",")} >= {f"payment.{each.codename}" for each in many}
+
 
 def test_what_was_deleted_keeps_its_name(desk, package):
     promo, planned = builders.make_promo("DIWALI"), plan_price(package, 150_000, builders.in_days(3))
