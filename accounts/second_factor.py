@@ -83,6 +83,13 @@ class Enrolment:
         """For who cannot scan: base32 in groups of four."""
         return _in_groups(b32encode(unhexlify(self.secret)).decode())
 
+    def step_of(self, code: str) -> int | None:
+        """The half minute in which the app shows this code; None for a wrong one."""
+        totp = TOTP(unhexlify(self.secret))
+        totp.time = time.time()
+        digits = code.replace(" ", "")
+        return totp.t() if _is_code(digits) and totp.verify(int(digits), tolerance=1) else None
+
 
 def begin(request: HttpRequest, user: User) -> None:
     """After the password."""
@@ -117,25 +124,20 @@ def new_secret() -> str:
 
 
 @transaction.atomic
-def confirm(enrolment: Enrolment, code: str) -> list[str] | None:
-    """The recovery codes, which nobody sees again; None for a wrong code.
+def confirm(enrolment: Enrolment, step: int) -> list[str]:
+    """The recovery codes, which nobody sees again. `step`: of the code that was shown, which is used up.
 
     A former device ends, and every login of theirs, which the password alone may have opened.
     """
-    totp = TOTP(unhexlify(enrolment.secret))
-    totp.time = time.time()
-    digits = code.replace(" ", "")
-    if not _is_code(digits) or not totp.verify(int(digits), tolerance=1):
-        return None
+    end_all(enrolment.user, Session.EndedBecause.ACCOUNT)  # locks the account: two clicks leave one device
     _delete_devices(enrolment.user)
     device = enrolment.device
-    device.last_t = totp.t()  # this code is used up
+    device.last_t = step
     device.save()
     codes = [b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode() for _ in range(RECOVERY_CODES)]
     kept = StaticDevice.objects.create(user=enrolment.user, name="recovery codes", confirmed=True)
     for each in codes:
         kept.token_set.create(token=_digest(each))
-    end_all(enrolment.user, Session.EndedBecause.ACCOUNT)
     enrolment.user.write_history(SET_UP, by=enrolment.user)
     logger.warning("second factor set up", extra={"user": enrolment.user.pk})
     return [_in_groups(each) for each in codes]

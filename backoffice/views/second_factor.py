@@ -110,14 +110,16 @@ def setup(request: HttpRequest) -> HttpResponse:
     request.session[PENDING] = secret
     enrolment, former = second_factor.Enrolment(user, secret), second_factor.device_of(user)
     form = (ReplacementForm if former else SetupForm)(request.POST or None)
-    if request.method == "POST" and form.is_valid() and _shows_former(user, form):
-        codes = second_factor.confirm(enrolment, form.cleaned_data["code"])
-        if codes is not None:
+    if request.method == "POST" and form.is_valid():
+        step = enrolment.step_of(form.cleaned_data["code"])
+        if step is None:  # before the former code is looked at, which works once
+            form.add_error("code", _("This is not the code of this secret. Compare the clock of the phone."))
+        elif _shows_former(user, form):
+            codes = second_factor.confirm(enrolment, step)
             del request.session[PENDING]
             update_session_auth_hash(request, user)  # every other login has ended
             second_factor.pass_step(request)
             return show(request, "backoffice/recovery_codes.html", _("Recovery codes"), codes=codes)
-        form.add_error("code", _("This is not the code of this secret. Compare the clock of the phone."))
     return _show_outside(
         request,
         "backoffice/second_factor_setup.html",

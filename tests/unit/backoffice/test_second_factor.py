@@ -15,10 +15,11 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from accounts.models import Session, User
-from accounts.second_factor import seconds_to_wait
+from accounts.second_factor import Enrolment, confirm, is_right, new_secret, seconds_to_wait
 from accounts.staff_roles import RoleRefused, assign_role
 from tests.harness import builders
 from tests.harness.builders import PASSWORD
+from tests.harness.races import while_uncommitted
 
 pytestmark = pytest.mark.django_db
 LOGIN, STEP, SETUP = "/admin/login/", "/admin/desk/second-factor/", "/admin/desk/second-factor/setup/"
@@ -175,8 +176,22 @@ def test_a_browser_that_was_left_open_does_not_replace_it(support):
         assert "errorlist" in client.post(SETUP, sent).content.decode()
     assert TOTPDevice.objects.get().key == secret
     StaticDevice.objects.get().throttle_reset()
-    enrol(client, former=codes[0])  # the phone is lost
+    mistyped = client.post(SETUP, {"code": "000000", "former": codes[0]})
+    assert "not the code of this secret" in mistyped.content.decode()
+    enrol(client, former=codes[0])  # the phone is lost, and the code is not used up yet
     assert TOTPDevice.objects.get().key != secret
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_clicks_at_once_leave_one_device_whose_recovery_codes_are_those_of_the_second(support):
+    secret = new_secret()
+
+    def click() -> list[str]:
+        return confirm(Enrolment(User.objects.get(pk=support.pk), secret), 1)
+
+    codes = while_uncommitted(click, click)
+    assert (TOTPDevice.objects.count(), StaticDevice.objects.count()) == (1, 1)
+    assert is_right(support, codes[0])
 
 
 def test_what_a_password_alone_had_opened_ends_when_a_second_factor_is_set_up(support, api):
