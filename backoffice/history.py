@@ -181,7 +181,10 @@ def _name(model: type[Model], current: Any, row: Any) -> str:
 
 def _time(row: Any, puja: PujaService | None) -> str:
     """Opening hours are deleted and added, never changed: the name of an entry says all of them."""
-    of = localized(puja, "title") if puja else _("all pujas")
+    if puja:
+        of = localized(puja, "title")
+    else:  # deleted, with its hours
+        of = f"{COLUMNS['service']} {row.service_id}" if row.service_id else _("all pujas")
     if hasattr(row, "weekday"):
         hours = f"{spell_time(row.opens)} – {spell_time(row.closes)}" if row.opens else _("closed")
         return f"{row.get_weekday_display()}, {hours} ({of})"

@@ -314,6 +314,15 @@ def test_what_was_deleted_keeps_its_name(desk, package):
     assert first["opening-hours"] == "Monday, closed (all pujas)"
 
 
+def test_hours_that_went_with_their_puja_are_not_called_those_of_all(desk, service):
+    set_hours(service.pk, {1: []})
+    key, client = service.pk, desk("Manager")
+    service.delete()
+    entries = client.get(HISTORY, {"kind": "opening-hours"}).context["entries"]
+
+    assert {entry.name for entry in entries} == {f"Monday, closed (Puja {key})"}
+
+
 def test_hours_that_stay_are_no_change_of_them(service):
     morning, evening = (time(6), time(12)), (time(16), time(21))
     set_hours(service.pk, {1: [morning, evening]})
