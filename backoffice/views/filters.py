@@ -37,7 +37,10 @@ class FilterForm(forms.Form):
     name = forms.CharField(max_length=40, validators=[plain_line])
 
     def clean_query(self) -> str:
-        return kept_query(self.cleaned_data["query"])
+        """Encoded, it may be longer than what was sent."""
+        query = kept_query(self.cleaned_data["query"])
+        SavedFilter._meta.get_field("query").run_validators(query)
+        return query
 
 
 def kept_query(query: str) -> str:
