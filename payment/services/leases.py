@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from functools import cache
 from typing import Any
 
-from django.db import InterfaceError, OperationalError, connection
+from django.db import DatabaseError, InterfaceError, OperationalError, connection
 from django.db.models import Exists, OuterRef, QuerySet
 
 from core.clocks import database_now
@@ -71,7 +71,7 @@ def process_next_row(
     """
     rows: list[int] = []
     clock = now
-    with push_back_on_error(kind, WHOLE_KIND):
+    with push_back_on_error(kind, WHOLE_KIND), _quiet_while_pushed_back(kind, now):
         clock, rows = _free_rows(kind, job, now)
     while rows:
         row = rows.pop(0)
@@ -182,6 +182,17 @@ def _free_rows(kind: str, job: Job, now: datetime) -> tuple[datetime, list[int]]
     if whole is not None and whole.error and WHOLE_KIND not in rows:
         _end(whole, None)  # its rows can be looked for again
     return clock, rows
+
+
+@contextmanager
+def _quiet_while_pushed_back(kind: str, now: datetime) -> Iterator[None]:
+    """Rows of a constant job are looked for together with the lease of their kind: a look that fails cannot see it."""
+    try:
+        yield
+    except DatabaseError:
+        close_unusable_connection()
+        if not WorkLease.objects.filter(WorkLease.held(now), kind=kind, row=WHOLE_KIND).exists():
+            raise
 
 
 @CompiledRead
