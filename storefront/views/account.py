@@ -78,11 +78,11 @@ class CodePage(Page):
 
     def post(self, request: HttpRequest) -> HttpResponse:
         email = request.session.get(CODE_EMAIL, "") if self.has_session else ""
-        if not email:
-            return SeeOther(reverse("shop-login"))
         form = CodeForm(request.POST)
         try:
             self.count("login")
+            if not email:
+                return SeeOther(reverse("shop-login"))
             if request.POST.get("do") == "again":
                 return self._send_again(email)
             if not form.is_valid():
