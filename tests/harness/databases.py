@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-from django.db import connection, transaction
+from django.db import ProgrammingError, connection, transaction
 
 from tests.harness import ROOT
 from tests.harness.processes import process_environment
@@ -75,9 +75,12 @@ def delete_all_rows() -> None:
     that have no rows, and creates every permission again.
     """
     if ON_POSTGRESQL:
-        _make_function()
         with connection.cursor() as cursor:
-            cursor.execute("SELECT delete_all_rows()")
+            try:
+                cursor.execute("SELECT pg_temp.delete_all_rows()")
+            except ProgrammingError:  # the first time of this connection
+                cursor.execute(_function())
+                cursor.execute("SELECT pg_temp.delete_all_rows()")
         return
     with transaction.atomic(), connection.cursor() as cursor:  # foreign keys are checked at its end
         cursor.execute(_tables_with_rows())
@@ -93,17 +96,18 @@ def _tables_with_rows() -> str:
 
 
 @cache
-def _make_function() -> None:
-    """Each session plans its statements once. Without triggers nothing is looked for that refers to a deleted row."""
+def _function() -> str:
+    """Each connection plans its statements once, and no backup has it. Without triggers nothing is looked for that
+    refers to a deleted row.
+    """
     deletes = (
         f"IF EXISTS (SELECT FROM {name}) THEN DELETE FROM {name}; END IF;"  # noqa: S608
         for _, name in _emptied()
     )
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "CREATE OR REPLACE FUNCTION delete_all_rows() RETURNS void LANGUAGE plpgsql "
-            f"SET session_replication_role = replica AS $$ BEGIN {' '.join(deletes)} END $$"
-        )
+    return (
+        "CREATE FUNCTION pg_temp.delete_all_rows() RETURNS void LANGUAGE plpgsql "
+        f"SET session_replication_role = replica AS $$ BEGIN {' '.join(deletes)} END $$"
+    )
 
 
 def _emptied() -> list[tuple[str, str]]:
