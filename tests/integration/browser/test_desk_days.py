@@ -48,7 +48,7 @@ def test_who_calls_is_found_by_the_last_digits_of_their_phone(at_desk, alice, pa
     support = at_desk("Support")
     support.open("/admin/")
     support.page.get_by_role("searchbox", name="Search").fill("0001")
-    support.click("button", "Search")
+    support.click("button", "Search", exact=True)
     support.sees(booking.book_id)
     support.sees(package.puja_service.title)
     support.sees("₹1,100.00")
