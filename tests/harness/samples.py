@@ -60,7 +60,7 @@ ON_POSTGRESQL_ONLY = (
 # On PostgreSQL what races is played whole, and one in MONEY_EVERY of the other tests: on both databases they pass the
 # same code.
 MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
-MONEY_EVERY = 4
+MONEY_EVERY = 2
 # Of a test without a mark and with more than MOST_CASES every fourth or fewer are played, about MOST_PLAYED at most.
 MOST_CASES, SIMILAR, MOST_PLAYED = 3, 4, 8
 # `make test-fast` plays every fifth test whose rows are deleted afterwards: that takes longer than most tests.
