@@ -21,6 +21,13 @@ def at_once(*actions: Callable[[], Any]) -> list[Any]:
         return [outcome(person) for person in [people.submit(act, action, gate) for action in actions]]
 
 
+# In this database: another one of the server may be that of other tests.
+WAITING = """
+    SELECT count(*) FROM pg_locks WHERE NOT granted AND pid IN (
+        SELECT pid FROM pg_locks JOIN pg_database ON pg_database.oid = database WHERE datname = current_database())
+"""
+
+
 def while_uncommitted(
     first: Callable[[], Any], second: Callable[[], Any], then: Callable[[], Any] = lambda: None
 ) -> Any:
@@ -56,6 +63,6 @@ def _until_somebody_waits(person: "Future[Any]") -> None:
     deadline = time.monotonic() + PATIENCE
     while connection.vendor == "postgresql" and not person.done() and time.monotonic() < deadline:
         with connection.cursor() as cursor:
-            cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+            cursor.execute(WAITING)
             if cursor.fetchone()[0]:
                 return
