@@ -9,6 +9,7 @@ from tests.integration.browser.donations import start_donation
 pytestmark = [pytest.mark.browser, pytest.mark.sockets]
 
 
+@pytest.mark.proof
 def test_the_api_documentation_works_without_any_other_host(page, shop, shot):
     page.goto(f"{shop.url}/api/docs/")
     expect(page.get_by_role("heading", name="OkPuja payments")).to_be_visible()

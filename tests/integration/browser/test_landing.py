@@ -63,6 +63,7 @@ def pay(address):
     requests.post(address, data={"choice": "success"}, allow_redirects=False, timeout=10)
 
 
+@pytest.mark.proof
 def test_who_closes_the_page_waits_with_us_and_is_led_on_to_the_shop(page, site, of_july):
     close(page, of_july["payment_url"])
     expect(page.get_by_role("heading")).to_have_text("Waiting for your payment")
@@ -71,6 +72,7 @@ def test_who_closes_the_page_waits_with_us_and_is_led_on_to_the_shop(page, site,
     expect(page).to_have_url(re.compile(confirmed))
 
 
+@pytest.mark.proof
 def test_a_browser_without_scripts_is_led_on_too(chromium, site, of_july):
     context = chromium.new_context(java_script_enabled=False)
     page = context.new_page()

@@ -73,6 +73,7 @@ def test_the_months_gst_is_one_click_from_the_page_of_exports(at_desk, look, siz
     assert staff.clicks == 1
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("size", SIZES)
 def test_cash_reports_and_refunds_by_hand_can_be_read_by_everybody(package, slot, at_desk, look, size, alice):
     cashier, start = builders.make_superuser(), timezone.localtime(slot.starts_at)
@@ -93,6 +94,7 @@ def test_cash_reports_and_refunds_by_hand_can_be_read_by_everybody(package, slot
     assert LedgerEntry.objects.count() == 1
 
 
+@pytest.mark.proof
 @pytest.mark.parametrize("size", SIZES)
 def test_receipts_notes_and_donors_can_be_read_by_everybody(
     cart, slot, package, at_desk, look, size, charlie

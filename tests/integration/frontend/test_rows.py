@@ -17,9 +17,16 @@ def played(shop):
     return cache(lambda era: {one.name: trouble for one, trouble in play(shop, era).items()})
 
 
+# Each row is free once the story of its site is told. `make test` tells that of today's site.
+EVERY = pytest.mark.proof(every=1)
+CASES = [
+    pytest.param(*name, marks=EVERY if name[0] == "today" else pytest.mark.proof, id=" ".join(name))
+    for name in NAMES
+]
+
+
 @pytest.mark.sockets
-@pytest.mark.proof(every=1)  # each row is free once the story is told
-@pytest.mark.parametrize(("era", "name"), NAMES, ids=[" ".join(name) for name in NAMES])
+@pytest.mark.parametrize(("era", "name"), CASES)
 def test_the_site_gets_what_it_reads(played, era, name):
     assert played(era)[name] == ""
 
