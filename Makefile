@@ -50,13 +50,14 @@ dev: $(VENV)/.dev .env
 	@LOG_LEVEL=WARNING $(BIN)/python manage.py seed_demo_day
 	@exec $(BIN)/python manage.py dev $(PORT)
 
-# Both at once: while the one waits for a process, the other has the processor. Each line says which half wrote it.
+# Both at once: while the one waits for a process, the other has the processor. Each line says which half wrote it, but for
+# what failed and the summary at the end, which other programs read as pytest writes them.
 test: export NAMED := yes
 test: $(VENV)/.dev browser
 	@$(MAKE) --no-print-directory --jobs=2 test-sqlite test-postgresql
 
 test-sqlite test-postgresql: SHELL := bash
-NAME_LINES = $(if $(NAMED),2>&1 | (trap '' INT; exec sed -u 's/^/$(1) | /'))
+NAME_LINES = $(if $(NAMED),2>&1 | (trap '' INT; exec sed -u '/^=\+ [0-9].* =\+$$/b; /^\(FAILED\|ERROR\) /b; s/^/$(1) | /'))
 
 # One file needs no second worker. Three of them on two cores: many tests wait for a process, and each worker loads all
 # tests. SQLite has the more tests: beside it PostgreSQL has two.
