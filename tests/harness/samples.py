@@ -63,8 +63,8 @@ MONEY = ("unit/booking", "unit/notifications", "unit/payment", "unit/worker")
 MONEY_EVERY = 2
 # Of a test without a mark and with more than MOST_CASES every fourth or fewer are played, about MOST_PLAYED at most.
 MOST_CASES, SIMILAR, MOST_PLAYED = 3, 4, 8
-# `make test-fast` plays every fifth test whose rows are deleted afterwards: that takes longer than most tests.
-COMMITTING_EVERY_IF_FAST = 5
+# `make test-fast` plays one in twelve tests whose rows are deleted afterwards: that takes longer than most tests.
+COMMITTING_EVERY_IF_FAST = 12
 # `make test-fast` leaves out the simulator and files that take three seconds and more.
 LEFT_OUT_IF_FAST = (
     *("unit/simulator", "unit/payment/test_single_outcome_path", "unit/test_vps_scripts"),
