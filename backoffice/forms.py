@@ -41,13 +41,18 @@ class PujasField(forms.ModelMultipleChoiceField):
         return localized(service, "title")
 
 
-class ReasonForm(forms.Form):
-    reason = forms.CharField(
+def reason_field() -> forms.CharField:
+    """Why staff do it; the log keeps it."""
+    return forms.CharField(
         label=_("Reason"),
         max_length=LONGEST_REASON,
         validators=[plain_line],
         widget=forms.TextInput(attrs={"autocomplete": "off"}),
     )
+
+
+class ReasonForm(forms.Form):
+    reason = reason_field()
     seen = forms.CharField(max_length=64, widget=forms.HiddenInput)
 
 
@@ -98,12 +103,7 @@ class MoveForm(forms.Form):
 class DetailsForm(forms.ModelForm):
     """For whom the puja is performed. `seen`: the details when the page was shown, signed."""
 
-    reason = forms.CharField(
-        label=_("Reason"),
-        max_length=LONGEST_REASON,
-        validators=[plain_line],
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    reason = reason_field()
     seen = forms.CharField(widget=forms.HiddenInput)
 
     class Meta:
